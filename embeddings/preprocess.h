@@ -1,0 +1,46 @@
+/* preprocess.h - an image as an encoder wants it, equal to the reference
+ * (Hugging Face CLIPImageProcessor on PIL) to within 1/255 before normalisation.
+ *
+ * Order: to RGB; shortest edge resized to `resize` (PIL bicubic with antialias, in
+ * 8 bits with PIL's own fixed-point rounding); center crop to `crop`; times
+ * `rescale`; minus mean, over std. 16-bit images are first scaled by their own
+ * smallest and largest sample to 0..255.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_EMBEDDINGS_PREPROCESS_H
+#define RS_EMBEDDINGS_PREPROCESS_H
+
+#include "base/status.h"
+#include "embeddings/image.h"
+
+#include <stdbool.h>
+
+typedef enum { RS_RESAMPLE_NEAREST, RS_RESAMPLE_BILINEAR, RS_RESAMPLE_BICUBIC,
+               RS_RESAMPLE_LANCZOS } rs_resample;
+
+typedef struct {
+    bool        do_resize, do_center_crop, do_rescale, do_normalize;
+    bool        keep_aspect;            /* "shortest_edge"; else exactly width x height */
+    size_t      resize_height, resize_width;   /* equal when keep_aspect */
+    size_t      crop_height, crop_width;
+    rs_resample resample;
+    double      rescale;                /* usually 1/255 */
+    float       mean[3], std[3];
+} rs_preprocess;
+
+/* Read a preprocessor_config.json (old and new spellings: size as number or object).
+ * A missing file gives CLIP's defaults for `image_size`. */
+rs_status rs_preprocess_load(rs_preprocess *p, const char *path, size_t image_size, rs_err *err);
+rs_status rs_preprocess_save(const rs_preprocess *p, const char *path, rs_err *err);
+void      rs_preprocess_clip(rs_preprocess *p, size_t image_size);     /* CLIP's defaults */
+
+/* out: [3 x crop_height x crop_width] float32, planar. RS_ENOMEM, RS_EARG. Any thread. */
+rs_status rs_preprocess_run(const rs_preprocess *p, const rs_image *im, float *out, rs_err *err);
+
+/* The resize alone, PIL's Image.resize((width, height), resample) to the bit for 8-bit
+ * images. Grey stays grey. Caller clears *out. */
+rs_status rs_image_resize(rs_image *out, const rs_image *im, size_t width, size_t height,
+                          rs_resample how, rs_err *err);
+
+#endif
