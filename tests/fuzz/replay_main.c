@@ -19,7 +19,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_INPUT = 64 * 1024 * 1024 };
+enum { LARGEST_INPUT = 64 * 1024 * 1024 };
 
 /* Both return the number of inputs run, or -1. */
 static long run_file(const char *path)
@@ -29,7 +29,7 @@ static long run_file(const char *path)
     uint8_t *exact;
     size_t len;
 
-    if (rs_file_read(&text, &len, path, MAX_INPUT, &err) != RS_OK) {
+    if (rs_file_read(&text, &len, path, LARGEST_INPUT, &err) != RS_OK) {
         fprintf(stderr, "%s\n", err.msg);
         return -1;
     }
