@@ -44,11 +44,14 @@ void *rs_malloc(size_t size)
 
 void *rs_calloc(size_t n, size_t size)
 {
-    return allowed() ? counted(calloc(n ? n : 1, size ? size : 1)) : NULL;
+    if ((size && n > SIZE_MAX / size) || !allowed())
+        return NULL;
+    return counted(calloc(n ? n : 1, size ? size : 1));
 }
 
 void *rs_realloc(void *p, size_t n, size_t size)
 {
+    size_t bytes;
     void *q;
 
     if (size && n > SIZE_MAX / size)
@@ -57,7 +60,8 @@ void *rs_realloc(void *p, size_t n, size_t size)
         return rs_malloc(n * size);
     if (!allowed())
         return NULL;
-    q = realloc(p, n * size ? n * size : 1);
+    bytes = n * size;
+    q = realloc(p, bytes > 0 ? bytes : 1);
     if (q)
         atomic_fetch_add(&total, 1);
     return q;
@@ -112,8 +116,8 @@ void *rs_calloc_aligned(size_t n, size_t size)
 
     if ((size && n > (SIZE_MAX - RS_ALIGN) / size) || !allowed())
         return NULL;
-    bytes = n * size ? n * size : 1;
-    if (posix_memalign(&p, RS_ALIGN, bytes) != 0)
+    bytes = n * size;
+    if (posix_memalign(&p, RS_ALIGN, bytes > 0 ? bytes : 1) != 0)
         return NULL;
     memset(p, 0, bytes);
     return counted(p);

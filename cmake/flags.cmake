@@ -16,6 +16,6 @@ if(RADSCOUT_NATIVE)
 endif()
 if(RADSCOUT_SANITIZE)
     target_compile_options(rs_flags INTERFACE -fsanitize=${RADSCOUT_SANITIZE}
-        -fno-sanitize-recover=all)
+        -fno-sanitize-recover=all -UNDEBUG)     # asserts are on where bugs are looked for
     target_link_options(rs_flags INTERFACE -fsanitize=${RADSCOUT_SANITIZE})
 endif()
