@@ -1,0 +1,106 @@
+/* image.c - pixels in memory; which decoder a file needs. See image.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "embeddings/image.h"
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "embeddings/image_int.h"
+
+#include <string.h>
+
+static const size_t MAX_FILE_BYTES = (size_t)512 << 20;
+
+rs_status rs_image_check_claim(size_t width, size_t height, rs_err *err)
+{
+    if (width == 0 || height == 0)
+        return rs_fail(err, RS_ECORRUPT, "the image claims %zu x %zu pixels", width, height);
+    if (width > RS_IMAGE_MAX_SIDE || height > RS_IMAGE_MAX_SIDE)
+        return rs_fail(err, RS_ELIMIT, "%zu x %zu pixels, at most %d a side are decoded",
+                       width, height, RS_IMAGE_MAX_SIDE);
+    if (width * height > RS_IMAGE_MAX_PIXELS)
+        return rs_fail(err, RS_ELIMIT, "%zu x %zu pixels, at most %d in all are decoded",
+                       width, height, RS_IMAGE_MAX_PIXELS);
+    return RS_OK;
+}
+
+rs_status rs_image_new(rs_image *im, size_t width, size_t height, size_t channels,
+                       size_t depth, rs_err *err)
+{
+    *im = (rs_image){0};
+    if (width == 0 || height == 0 || width > RS_IMAGE_MAX_SIDE || height > RS_IMAGE_MAX_SIDE ||
+        width * height > RS_IMAGE_MAX_PIXELS || (channels != 1 && channels != 3) ||
+        (depth != 8 && depth != 16))
+        return rs_fail(err, RS_EARG, "an image of %zu x %zu pixels, %zu channels, %zu bits",
+                       width, height, channels, depth);
+    im->pixels = rs_calloc_aligned(width * height, channels * (depth / 8));
+    if (!im->pixels)
+        return rs_fail(err, RS_ENOMEM, "no memory for an image of %zu x %zu pixels", width, height);
+    im->width = width;
+    im->height = height;
+    im->channels = channels;
+    im->depth = depth;
+    return RS_OK;
+}
+
+void rs_image_clear(rs_image *im)
+{
+    rs_free(im->pixels);
+    *im = (rs_image){0};
+}
+
+rs_status rs_image_decode(rs_image *im, const void *bytes, size_t len, rs_err *err)
+{
+    static const struct {
+        const char *signature;
+        size_t n;
+        rs_status (*decode)(rs_image *, const unsigned char *, size_t, rs_err *);
+    } formats[] = {
+        {"\x89PNG\r\n\x1a\n", 8, rs_png_decode},
+        {"\xff\xd8\xff",      3, rs_jpeg_decode},
+    };
+
+    *im = (rs_image){0};
+    if (len == 0)
+        return rs_fail(err, RS_ECORRUPT, "the file is empty");
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        size_t n = len < formats[i].n ? len : formats[i].n;
+        if (memcmp(bytes, formats[i].signature, n) != 0)
+            continue;
+        if (n < formats[i].n)
+            return rs_fail(err, RS_ECORRUPT, "cut off after %zu bytes", len);
+        return formats[i].decode(im, bytes, len, err);
+    }
+    return rs_fail(err, RS_EFORMAT, "neither PNG nor JPEG");
+}
+
+rs_status rs_image_load(rs_image *im, const char *path, rs_err *err)
+{
+    rs_status st;
+    char *bytes;
+    size_t len;
+
+    *im = (rs_image){0};
+    st = rs_file_read(&bytes, &len, path, MAX_FILE_BYTES, err);
+    if (st != RS_OK)
+        return st;                      /* names the path already */
+    st = rs_image_decode(im, bytes, len, err);
+    if (st != RS_OK)
+        rs_wrap(err, st, "%s", path);
+    rs_free(bytes);
+    return st;
+}
+
+rs_status rs_image_save_png(const rs_image *im, const char *path, rs_err *err)
+{
+    char *bytes;
+    size_t len;
+    rs_status st = rs_image_to_png(&bytes, &len, im, err);
+
+    if (st != RS_OK) {
+        rs_wrap(err, st, "%s", path);
+        return st;
+    }
+    st = rs_file_write(path, bytes, len, err);
+    rs_free(bytes);
+    return st;
+}
