@@ -1,0 +1,18 @@
+/* commands.h - every subcommand's table, each defined in its own cmd_x.c.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_TOOLS_COMMANDS_H
+#define RS_TOOLS_COMMANDS_H
+
+#include "command.h"
+
+/* X(identifier): rs_command_<identifier> in cmd_<identifier>.c, in the order of --help.
+ * A new command is its file and one line here. */
+#define RS_COMMANDS(X) \
+    /* X(index) ... */
+
+#define RS_COMMAND_DECLARE(id) extern const rs_command rs_command_##id;
+RS_COMMANDS(RS_COMMAND_DECLARE)
+#undef RS_COMMAND_DECLARE
+
+#endif
