@@ -15,3 +15,14 @@ as_root() {
 faiss_prefix() {
     printf '%s/radscout/faiss-1.7.3-%s' "${XDG_CACHE_HOME:-$HOME/.cache}" "$1"
 }
+
+# build_tree FOLDER CMAKE-ARGUMENT...: configure (when needed) and build, quietly.
+build_tree() {
+    local folder=$1 log
+    shift
+    log="$top/$folder/log.txt"
+    mkdir -p "$top/$folder"
+    cmake -S "$top" -B "$top/$folder" -G Ninja -DRADSCOUT_WERROR=ON "$@" >"$log" 2>&1 &&
+        ninja -C "$top/$folder" >>"$log" 2>&1 ||
+        { tail -40 "$log" >&2; die "the build failed; the log is $folder/log.txt"; }
+}
