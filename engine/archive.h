@@ -1,0 +1,218 @@
+/* archive.h - an archive: the folder that holds everything searchable.
+ *
+ *   ARCHIVE/
+ *     catalog.db                                   truth (SQLite, WAL)
+ *     writer.lock                                  held by the one writer
+ *     vectors/<encoder>/{image,passage}.<generation>.faiss   cache, made again when lost
+ *
+ * One writer, many readers, in any number of processes. A reader sees another
+ * process' committed rows at its next search. What is committed survives kill -9
+ * and power loss; rows, FTS rows, vectors and resume marks of one batch are there
+ * together or not at all.
+ *
+ *   rs_archive_open(&a, folder, RS_ARCHIVE_WRITE, &err);
+ *   rs_archive_bind_encoder(a, &identity, &err);        the first writer decides
+ *   rs_archive_begin(a, &err);
+ *   rs_archive_put(a, &record, NULL, &err);  ...        a batch of cases
+ *   rs_archive_set_mark(a, source, "row 1200", &err);
+ *   rs_archive_commit(a, &err);
+ *   rs_archive_rebuild(a, &err);                        once at the end: caches follow
+ *   rs_archive_close(a);
+ *
+ * Threading: an rs_archive is used by one thread at a time; open one per thread.
+ * Strings are UTF-8; bytes that are not are stored as U+FFFD. Ranges are in bytes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_ENGINE_ARCHIVE_H
+#define RS_ENGINE_ARCHIVE_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- Open ------------------------------------------------------------ */
+
+typedef struct rs_archive rs_archive;
+
+typedef enum {
+    RS_ARCHIVE_READ,          /* must exist */
+    RS_ARCHIVE_WRITE          /* made if absent; RS_EBUSY while another writer has it */
+} rs_archive_mode;
+
+/* On RS_OK the caller ends *out with rs_archive_close(); otherwise *out is NULL.
+ * RS_ENOENT: no archive there. RS_EBUSY: another process writes it. RS_ECORRUPT:
+ * catalog.db is damaged or no catalog. RS_EMISMATCH: made by a newer radscout.
+ * RS_EIO, RS_ENOMEM. */
+rs_status   rs_archive_open(rs_archive **out, const char *folder, rs_archive_mode mode,
+                            rs_err *err);
+void        rs_archive_close(rs_archive *a);          /* NULL is fine; an open batch is undone */
+const char *rs_archive_folder(const rs_archive *a);   /* as opened */
+
+/* ---- Encoder --------------------------------------------------------- */
+
+/* Which encoder the archive's vectors come from. */
+typedef struct {
+    const char *id;           /* 64 hex digits: rs_encoder_id() */
+    const char *name;         /* for people: rs_encoder_name() */
+    const char *folder;       /* absolute model folder at indexing time, so that a search
+                                 finds it again; NULL or "" where unknown */
+    size_t      dim;          /* floats a vector, 1..8192 */
+} rs_encoder_identity;
+
+/* Say which encoder writes from now on. The first call records it; later ones must
+ * give the same id and dim, else RS_EMISMATCH names both (the folder may move: the
+ * newest is kept). Needed before rs_archive_put. Not inside a batch. */
+rs_status rs_archive_bind_encoder(rs_archive *a, const rs_encoder_identity *e, rs_err *err);
+/* The archive's encoder, or NULL where nothing was bound yet. Borrowed until close
+ * or the next bind or search. */
+const rs_encoder_identity *rs_archive_encoder(const rs_archive *a);
+
+/* ---- Records --------------------------------------------------------- */
+
+/* The same structs are written and read back. NULL strings are "not known" and come
+ * back as NULL, except where said. */
+
+/* A named part of the report: bytes [begin, end) of it. Any name; "findings",
+ * "impression", "history" are searched in columns of their own, other names in
+ * column "other". What lies in no section is searched as "other" too. */
+typedef struct {
+    const char *name;
+    size_t      begin, end;
+} rs_section;
+
+typedef struct {
+    const char  *path;        /* where the file is: absolute; required */
+    const char  *given;       /* as the source wrote it */
+    const char  *sha256;      /* 64 hex digits of the file's bytes */
+    const char  *view;        /* PA, lateral, axial ... */
+    size_t       width, height;                 /* pixels */
+    const float *vector;      /* [dim], unit length; required on writing; NULL on reading */
+} rs_case_image;
+
+typedef struct {
+    const char  *section;     /* its section's name, "title" or NULL */
+    const char  *text;        /* required */
+    size_t       begin, end;  /* where in the report (in the title for "title"); 0, 0 if nowhere */
+    const float *vector;      /* as above */
+} rs_passage;
+
+typedef struct {
+    const char *key;          /* names the case in the archive; required, not empty */
+    const char *source;       /* which source it came from */
+    const char *title;
+    const char *report;       /* the whole text */
+    const char *modality, *body_part, *view, *sex, *patient, *collection;
+    double      age_years;    /* negative: not known */
+    const char *attributes;   /* a JSON object as text: everything else the source said */
+    const char *digest;       /* the indexer's digest of all that the case was made from */
+    const rs_section    *sections;   size_t n_sections;
+    const rs_case_image *images;     size_t n_images;
+    const rs_passage    *passages;   size_t n_passages;
+    const char *const   *findings;   size_t n_findings;    /* labels */
+} rs_case;
+
+/* The case `key` with all it has, in `mem`. RS_ENOENT names the key. */
+rs_status rs_archive_get(rs_archive *a, const char *key, rs_arena *mem, rs_case **out,
+                         rs_err *err);
+/* The digest the case was put with: "" where it has none, RS_ENOENT (no message is
+ * written) where the case is not there: the indexer's "is it unchanged?". */
+rs_status rs_archive_digest(rs_archive *a, const char *key, rs_arena *mem, const char **digest,
+                            rs_err *err);
+/* Keys of at most `limit` cases after `after` (NULL: from the start) in key order;
+ * only those of `source` unless NULL. */
+rs_status rs_archive_keys(rs_archive *a, const char *source, const char *after, size_t limit,
+                          rs_arena *mem, const char ***keys, size_t *n, rs_err *err);
+
+/* ---- Writing in batches ---------------------------------------------- */
+
+typedef enum { RS_PUT_ADDED, RS_PUT_REPLACED } rs_put_kind;
+
+/* Everything between begin and commit is one transaction. Functions below marked
+ * (batch) need an open one (RS_EARG without); a failed one changes nothing and
+ * leaves the batch usable. A commit that fails has rolled the batch back. */
+rs_status rs_archive_begin(rs_archive *a, rs_err *err);
+rs_status rs_archive_commit(rs_archive *a, rs_err *err);
+void      rs_archive_rollback(rs_archive *a);         /* without a batch: nothing */
+
+/* (batch) Add the case, or replace it with all its images, passages, vectors and FTS
+ * rows. RS_EARG names the key and field that is missing or out of range. */
+rs_status rs_archive_put(rs_archive *a, const rs_case *c, rs_put_kind *kind, rs_err *err);
+/* (batch) Remove a case and all it has; *found (may be NULL) says whether it was there. */
+rs_status rs_archive_remove(rs_archive *a, const char *key, bool *found, rs_err *err);
+
+/* ---- Sources: where an interrupted run goes on ------------------------ */
+
+/* (batch) Remember `mark`, any text of the indexer's own, for `source`. */
+rs_status rs_archive_set_mark(rs_archive *a, const char *source, const char *mark, rs_err *err);
+/* *mark is NULL where none was set. */
+rs_status rs_archive_mark(rs_archive *a, const char *source, rs_arena *mem, const char **mark,
+                          rs_err *err);
+
+/* What was known of one input file when it was last taken in. */
+typedef struct {
+    const char *file;         /* path within the source, as the indexer names it */
+    const char *sha256;       /* may be NULL */
+    const char *case_key;     /* the case it became part of; may be NULL */
+    int64_t     mtime_ns, size_bytes;
+} rs_source_file;
+
+/* (batch) Remember / forget a file. */
+rs_status rs_archive_set_file(rs_archive *a, const char *source, const rs_source_file *f,
+                              rs_err *err);
+rs_status rs_archive_forget_file(rs_archive *a, const char *source, const char *file, rs_err *err);
+/* One file; *out is NULL where it is not known. */
+rs_status rs_archive_file(rs_archive *a, const char *source, const char *file, rs_arena *mem,
+                          const rs_source_file **out, rs_err *err);
+/* All files of a source in name order. */
+rs_status rs_archive_files(rs_archive *a, const char *source, rs_arena *mem,
+                           const rs_source_file **out, size_t *n, rs_err *err);
+
+/* An input that could not be taken in, and why. */
+typedef struct {
+    const char *source, *item;       /* the file or row */
+    const char *reason;              /* a sentence for people */
+    const char *at;                  /* UTC text; filled in by the archive */
+} rs_problem;
+
+/* (batch) Record (replacing what was said of that item before) / clear. */
+rs_status rs_archive_set_problem(rs_archive *a, const rs_problem *p, rs_err *err);
+rs_status rs_archive_clear_problem(rs_archive *a, const char *source, const char *item,
+                                   rs_err *err);
+/* All, or those of `source`, in order of source and item. */
+rs_status rs_archive_problems(rs_archive *a, const char *source, rs_arena *mem,
+                              const rs_problem **out, size_t *n, rs_err *err);
+
+/* ---- Care ------------------------------------------------------------ */
+
+typedef struct { const char *label; size_t count; } rs_count;
+
+typedef struct {
+    size_t cases, images, passages, image_vectors, passage_vectors, problems, sources;
+    const rs_count *modalities;  size_t n_modalities;     /* cases each, most first; an */
+    const rs_count *body_parts;  size_t n_body_parts;     /* unknown one is counted as "" */
+    const rs_count *findings;    size_t n_findings;
+    uint64_t catalog_bytes, cache_bytes;                  /* on disk, WAL counted in */
+    const rs_encoder_identity *encoder;                   /* NULL where none */
+    int schema_version;
+    int64_t image_generation, passage_generation;         /* 0: no cache written yet */
+} rs_stats;
+
+rs_status rs_archive_stats(rs_archive *a, rs_arena *mem, rs_stats *out, rs_err *err);
+
+/* Write the next generation of the FAISS caches from the catalog's vectors (writer
+ * only, not inside a batch). Nothing is lost without it: a search takes what is newer
+ * than the cache from the catalog. RS_OK without work where the caches are current. */
+rs_status rs_archive_rebuild(rs_archive *a, rs_err *err);
+
+/* Is everything in step: SQLite's own check, foreign keys, the FTS index against its
+ * text, one vector of the right size per image and passage, cache checksums. RS_OK,
+ * or RS_ECORRUPT with the first thing found. Reads everything. Writer only (FTS5's
+ * check is a write statement). */
+rs_status rs_archive_verify(rs_archive *a, rs_err *err);
+
+#endif
