@@ -15,11 +15,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* A float picture while it is drawn: [height x width], any range. */
+/* A float picture while it is drawn: [height x width], any range. Where memory ran
+ * out `failed` is set and spreads to what is painted with it, as in rs_buf: draw on,
+ * ph_to_image() tells at the end. A canvas whose own pixels are missing is 0 x 0. */
 typedef struct {
     size_t width, height;
     float *at;                       /* owned */
+    bool   failed;
 } ph_canvas;
 
 typedef struct {
@@ -48,7 +52,18 @@ typedef struct {
     char        label[96];           /* "chest: effusion, left, moderate": one a combination */
     char       *history, *findings_text, *impression;   /* owned */
     char       *caption;             /* owned; one line: study, finding, side, site */
+    uint64_t    patient;             /* set before draw(): who it is. Sex, age, build and
+                                        anatomy come from ph_patient(); two cases of one
+                                        patient share the number, not `r` */
+    bool        bare;                /* set before draw(): leave the finding out of the
+                                        pictures, and nothing else; for tests */
 } ph_case;
+
+/* The stream of random numbers that makes the patient. */
+static inline rs_random ph_patient(const ph_case *c)
+{
+    return rs_random_seed(c->patient);
+}
 
 /* One anatomy. `combinations` counts its finding/side/site choices (0 is normal);
  * draw() fills *c for choice `combo` from `r` alone. */
