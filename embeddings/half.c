@@ -130,6 +130,8 @@ uint16_t rs_half_from_float_plain(float x)
         return (uint16_t)(sign | 0x7e00 | (bits_of(x) >> 13 & 0x3ff));
     if (size >= 65520)             /* half a step above the largest: rounds up */
         return sign | 0x7c00;
+    if (size < 0x1p-25)            /* zero too, for which frexp tells no exponent */
+        return sign;
     frexp(size, &exponent);        /* size in [2^(exponent-1), 2^exponent) */
     exponent = exponent - 1 < -14 ? -14 : exponent - 1;
     steps = nearbyint(ldexp(size, 10 - exponent));
