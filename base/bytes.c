@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 
 #include "base/alloc.h"
+#include "base/outfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -211,62 +212,15 @@ done:
     return st;
 }
 
-static rs_status write_fd(int fd, const char *data, size_t len, const char *path, rs_err *err)
-{
-    while (len) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return rs_fail_errno(err, "write %s", path);
-        data += n;
-        len -= (size_t)n;
-    }
-    return fsync(fd) == 0 ? RS_OK : rs_fail_errno(err, "fsync %s", path);
-}
-
-/* So that the rename itself survives a power cut. */
-static void sync_folder_of(const char *path)
-{
-    char *dir = rs_strdup(path);
-    char *slash = dir ? strrchr(dir, '/') : NULL;
-    int fd;
-
-    if (slash)
-        slash[slash == dir] = '\0';
-    fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    rs_free(dir);
-}
-
 rs_status rs_file_write(const char *path, const void *data, size_t len, rs_err *err)
 {
-    rs_status st;
-    char *tmp = rs_sprintf("%s.tmp.%ld", path, (long)getpid());
-    int fd;
+    rs_outfile *f;
+    rs_status st = rs_outfile_open(&f, path, err);
 
-    if (!tmp)
-        return rs_fail(err, RS_ENOMEM, "write %s: no memory", path);
-    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        st = rs_fail_errno(err, "create %s", tmp);
-        rs_free(tmp);
+    if (st != RS_OK)
         return st;
-    }
-    st = write_fd(fd, data, len, tmp, err);
-    if (close(fd) != 0 && st == RS_OK)
-        st = rs_fail_errno(err, "close %s", tmp);
-    if (st == RS_OK && rename(tmp, path) != 0)
-        st = rs_fail_errno(err, "rename %s to %s", tmp, path);
-    if (st == RS_OK)
-        sync_folder_of(path);
-    else
-        unlink(tmp);
-    rs_free(tmp);
-    return st;
+    st = rs_outfile_write(f, data, len, err);
+    return rs_outfile_end(f, st, err);
 }
 
 rs_status rs_map_open(rs_map *m, const char *path, rs_err *err)
