@@ -70,6 +70,7 @@ size_t          rs_clip_param_count(const rs_clip *m);         /* floats in all 
 float          *rs_clip_params(rs_clip *m);                    /* [param_count], for optimisers */
 const rs_param *rs_clip_param_table(const rs_clip *m, size_t *n);
 float           rs_clip_logit_scale(const rs_clip *m);         /* exp(logit_scale) */
+size_t          rs_clip_unknown_tensors(const rs_clip *m);     /* in the file, but of no use here */
 
 /* What a forward pass leaves for its backward pass; NULL where none is wanted. */
 typedef struct rs_tape rs_tape;

@@ -16,6 +16,7 @@
 #ifndef RS_EMBEDDINGS_CLIP_INT_H
 #define RS_EMBEDDINGS_CLIP_INT_H
 
+#include "base/arena.h"
 #include "embeddings/clip.h"
 
 #include <stddef.h>
@@ -62,9 +63,12 @@ struct rs_clip {
     size_t   count;
     rs_param *table;                       /* [tensors], by offset */
     size_t   tensors;
-    char    *names;                        /* what table[].name points into */
+    rs_arena mem;                          /* the table, its names, the layers' offsets */
     size_t   unknown;                      /* tensors of the file that no place wanted */
 };
+
+/* Bounds, and what fields must be to each other. RS_ECORRUPT names the field. */
+rs_status rs_clip_config_check(const rs_clip_config *c, const char *what, rs_err *err);
 
 /* Patches of one image, without the class token. */
 static inline size_t rs_clip_patches(const rs_clip_config *c)
