@@ -3,8 +3,11 @@
  *
  * Order: to RGB; shortest edge resized to `resize` (PIL bicubic with antialias, in
  * 8 bits with PIL's own fixed-point rounding); center crop to `crop`; times
- * `rescale`; minus mean, over std. 16-bit images are first scaled by their own
- * smallest and largest sample to 0..255.
+ * `rescale`; minus mean, over std. An image smaller than the crop is centred on black.
+ *
+ * 16-bit grey is first scaled by its own smallest and largest sample: (v - min) * 255 /
+ * (max - min), rounded half up; a flat image becomes black. 16-bit colour is taken as
+ * ready for display and keeps its high bytes, as PIL reads it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,17 +32,22 @@ typedef struct {
     float       mean[3], std[3];
 } rs_preprocess;
 
-/* Read a preprocessor_config.json (old and new spellings: size as number or object).
- * A missing file gives CLIP's defaults for `image_size`. */
+/* Read a preprocessor_config.json (old and new spellings: size as number, list or
+ * object) of a CLIP, SigLIP or ViT processor; what it leaves out is as that processor's
+ * library has it. A missing file gives CLIP's defaults for `image_size`. RS_ECORRUPT and
+ * RS_EFORMAT name file and field. */
 rs_status rs_preprocess_load(rs_preprocess *p, const char *path, size_t image_size, rs_err *err);
 rs_status rs_preprocess_save(const rs_preprocess *p, const char *path, rs_err *err);
 void      rs_preprocess_clip(rs_preprocess *p, size_t image_size);     /* CLIP's defaults */
 
-/* out: [3 x crop_height x crop_width] float32, planar. RS_ENOMEM, RS_EARG. Any thread. */
+/* out: [3 x crop_height x crop_width] float32, planar. Only the crop is ever resized.
+ * RS_EARG for an empty image, or without do_center_crop for one of another size than
+ * the crop's; RS_ENOMEM. Any thread. */
 rs_status rs_preprocess_run(const rs_preprocess *p, const rs_image *im, float *out, rs_err *err);
 
 /* The resize alone, PIL's Image.resize((width, height), resample) to the bit for 8-bit
- * images. Grey stays grey. Caller clears *out. */
+ * images; 16-bit ones alike in floats. Grey stays grey. Caller clears *out. RS_EARG,
+ * RS_ENOMEM. */
 rs_status rs_image_resize(rs_image *out, const rs_image *im, size_t width, size_t height,
                           rs_resample how, rs_err *err);
 
