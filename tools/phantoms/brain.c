@@ -32,8 +32,8 @@ void brain_plan_init(brain_plan *p, int age, rs_random *r)
     p->taper = 0.05f * sec_normal(r);
     p->bone = (float)rs_random_range(r, 5.5, 8.5);
     p->scalp = (float)rs_random_range(r, 4.5, 8.5);
-    p->atrophy = old * 0.75f + 0.08f * fabsf(sec_normal(r));
-    p->atrophy = p->atrophy > 1.0f ? 1.0f : p->atrophy;
+    p->atrophy = old * 0.55f + 0.08f * fabsf(sec_normal(r));
+    p->atrophy = p->atrophy > 0.65f ? 0.65f : p->atrophy;
     p->ventricles = (float)rs_random_range(r, 0.8, 1.15) + 0.75f * p->atrophy;
     p->plexus = (float)rs_random_unit(r) * sec_step(20.0f, 50.0f, (float)age);
     p->sinus = rs_random_unit(r) < 0.3;
@@ -253,13 +253,13 @@ static void carve_sulcus(sec_scene *s, const brain_plan *p, sec_point from, floa
 static void carve_convexity(sec_scene *s, const brain_plan *p, const sec_outline *inner,
                             brain_level l, rs_random *r)
 {
-    size_t n = l == BRAIN_VERTEX ? 30 : 38;
-    float deepest = l == BRAIN_VERTEX ? 25.0f : l == BRAIN_BODIES ? 20.0f : 15.0f;
+    size_t n = l == BRAIN_VERTEX ? 38 : 46;
+    float deepest = l == BRAIN_VERTEX ? 27.0f : l == BRAIN_BODIES ? 23.0f : 17.0f;
 
     for (size_t k = 0; k < n; k++) {
-        float t = 2.0f * PI * ((float)k + 0.5f + 0.3f * sec_normal(r)) / (float)n;
+        float t = 2.0f * PI * ((float)k + 0.5f + 0.25f * sec_normal(r)) / (float)n;
         sec_point at = sec_outline_point(inner, t, 0.5f);
-        float length = (float)rs_random_range(r, 6.0, (double)deepest);
+        float length = (float)rs_random_range(r, 8.0, (double)deepest);
         float aim_y = at.y * 0.45f;
 
         if (fabsf(at.x) < 7.0f)
@@ -284,7 +284,7 @@ static void carve_midline(sec_scene *s, const brain_plan *p, float y0, float y1,
         for (float y = y0 + 5.0f; y < y1 - 3.0f; y += (float)rs_random_range(r, 7.0, 12.0)) {
             sec_point from = {0.0f, y};
             carve_sulcus(s, p, from, (float)side, 0.5f * sec_normal(r),
-                         (float)rs_random_range(r, 6.0, 13.0), r);
+                         (float)rs_random_range(r, 7.0, 14.0), r);
         }
 }
 
@@ -470,11 +470,8 @@ static void draw_base_level(sec_scene *s, const brain_plan *p, const brain_inks 
     float w = 0.6f + 1.3f * p->atrophy, star = 9.5f + 2.5f * p->atrophy;
     sec_point tip[5] = {{0, -20 - w}, {star, -11}, {star * 0.8f, 2}, {-star * 0.8f, 2}, {-star, -11}};
     const sec_point midbrain[8] = {{0, 5}, {9, 1}, {15, 9}, {14, 20}, {7, 27}, {-7, 27}, {-14, 20}, {-15, 9}};
-    const sec_point left_half[8] = {{-15, 9}, {-9, 1}, {0, 5}, {9, 1}, {15, 9}, {14, 20}, {7, 27}, {-7, 27}};
     sec_shape a = sec_curve(tip, 5);
 
-    (void)left_half;
-    a = sec_curve(tip, 5);
     paint_tissue(s, &a, inks, BRAIN_SULCAL, 1.6f, 0.8f, r);
     a = sec_curve(midbrain, 8);
     sec_ink around = tissue(inks, BRAIN_SULCAL);           /* ambient cisterns */
