@@ -442,6 +442,16 @@ static const char *shape_text(char out[SHAPE_TEXT], const size_t *shape, size_t 
     return out;
 }
 
+static bool same_shape(const rs_tensor *t, const size_t *shape, size_t rank)
+{
+    if (t->rank != rank)
+        return false;
+    for (size_t i = 0; i < rank; i++)
+        if (t->shape[i] != shape[i])
+            return false;
+    return true;
+}
+
 rs_status rs_tensors_check(const rs_tensors *t, const char *name, const size_t *shape, size_t rank,
                            rs_err *err)
 {
@@ -453,7 +463,7 @@ rs_status rs_tensors_check(const rs_tensors *t, const char *name, const size_t *
         return rs_fail(err, RS_ECORRUPT, "%s: tensor %s is missing, wanted %s",
                        t->shards ? t->shard[0].path : "no file", name,
                        shape_text(want, shape, rank));
-    if (found->rank != rank || memcmp(found->shape, shape, rank * sizeof *shape) != 0)
+    if (!same_shape(found, shape, rank))
         return rs_fail(err, RS_ECORRUPT, "%s: tensor %s: shape %s, wanted %s", found->file, name,
                        shape_text(is, found->shape, found->rank), shape_text(want, shape, rank));
     if (found->dtype != RS_DTYPE_F32 && found->dtype != RS_DTYPE_F16 && found->dtype != RS_DTYPE_BF16)
