@@ -56,7 +56,8 @@ typedef struct {
 
 typedef struct rs_clip rs_clip;              /* config + parameters */
 
-/* Random weights as CLIP initialises them (std by width and depth). */
+/* Random weights as CLIP initialises them (std by width and depth); with `rnd` NULL all
+ * zeros, for who fills them. */
 rs_status rs_clip_new(rs_clip **out, const rs_clip_config *c, rs_random *rnd, rs_err *err);
 /* From FOLDER/config.json and model.safetensors (or its sharded index): F32, F16, BF16.
  * RS_ECORRUPT names a missing, misshapen or mistyped tensor with found and wanted. */

@@ -236,7 +236,7 @@ rs_status rs_clip_new(rs_clip **out, const rs_clip_config *c, rs_random *rnd, rs
         rs_clip_close(m);
         return st;
     }
-    for (size_t i = 0; i < m->tensors; i++)
+    for (size_t i = 0; rnd && i < m->tensors; i++)
         fill(m->params + m->table[i].offset, &m->table[i], w.starts[i], w.deviation[i],
              c->logit_scale, rnd);
     *out = m;
