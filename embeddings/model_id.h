@@ -1,0 +1,21 @@
+/* model_id.h - which model this is: a SHA-256 over the files that decide its vectors.
+ *
+ * Over each file, in order of name (strcmp): its name, a NUL, its size (8 bytes,
+ * little-endian), its bytes. The files are config.json, preprocessor_config.json,
+ * vocab.json, merges.txt and tokenizer.json, those of them that are there, and the
+ * weights: model.safetensors, or else its index and every *.safetensors. Where the
+ * folder lies, dates, cards and other files do not count.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_EMBEDDINGS_MODEL_ID_H
+#define RS_EMBEDDINGS_MODEL_ID_H
+
+#include "base/hash.h"
+#include "base/status.h"
+
+/* hex: 64 digits and a NUL; "" on failure. RS_ENOENT without a folder, a config.json
+ * or weights, RS_EIO, RS_ENOMEM. Any thread. */
+rs_status rs_model_id(char hex[RS_SHA256_HEX], const char *folder, rs_err *err);
+
+#endif
