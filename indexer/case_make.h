@@ -1,0 +1,46 @@
+/* case_make.h - one case of a source on its way into the archive.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_INDEXER_CASE_MAKE_H
+#define RS_INDEXER_CASE_MAKE_H
+
+#include "base/hash.h"
+#include "embeddings/encoder.h"
+#include "engine/archive.h"
+#include "indexer/source.h"
+
+#include <stddef.h>
+
+/* An image after decoding. */
+typedef struct {
+    const rs_source_image *from;
+    rs_source_file file;             /* size and time; sha256 set when decoded */
+    char        sha256[RS_SHA256_HEX];
+    size_t      width, height;
+    float      *pixels;              /* [3 x crop x crop], in the batch's memory */
+    rs_status   st;
+    rs_err      err;                 /* why it was refused */
+} rs_case_job_image;
+
+/* A case from its source to rs_archive_put. All memory is the batch's arena. */
+typedef struct {
+    rs_source_case     from;
+    rs_case            record;       /* filled in step by step */
+    rs_case_job_image *images;       /* [from.n_images] */
+    rs_passage        *passages;     /* record.passages before they are const */
+    char               digest[RS_SHA256_HEX];
+} rs_case_job;
+
+/* Digest of everything the case is made from: its fields, and its files' paths, sizes
+ * and times (a file that is not there counts as such). Fills images[].file. RS_ENOMEM. */
+rs_status rs_case_digest(rs_case_job *job, rs_arena *mem, rs_err *err);
+
+/* Report, sections, title and passages of `record`, without vectors; adds to *cut. */
+rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, rs_arena *mem, size_t *cut,
+                       rs_err *err);
+
+/* Read, hash, decode and preprocess one image into im->pixels (room for one). The
+ * outcome is im->st and im->err. Any thread. */
+void rs_case_decode(rs_case_job_image *im, const rs_preprocess *p);
+
+#endif
