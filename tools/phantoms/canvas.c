@@ -355,28 +355,29 @@ static void cover_piece(ph_canvas *m, const line_style *s, ph_point a, ph_point 
         }
 }
 
-/* A pipe's pieces meet by the nearest piece, not by maximum: the wall of one would
- * fill the hollow of the next. So the distance is united, then turned to coverage. */
-static void cover_hollow(ph_canvas *m, const line_style *s, const ph_point *p, size_t n,
-                         float r0, float r1, float ox, float oy)
+/* A pipe's pieces meet by the nearest, not by maximum: the wall of one would fill the
+ * hollow of the next. So d/r is united first (kept as 1 - d/r, best first). */
+static void cover_near(ph_canvas *m, ph_point a, ph_point b, float ra, float rb, float ox,
+                       float oy)
 {
-    for (size_t y = 0; y < m->height; y++)
-        for (size_t x = 0; x < m->width; x++) {
-            float best = INFINITY, at_radius = 1.f;
+    float reach = fmaxf(ra, rb) + 1.f;
+    span box = box_around(m, fminf(a.x, b.x) - ox - reach, fminf(a.y, b.y) - oy - reach,
+                          fmaxf(a.x, b.x) - ox + reach, fmaxf(a.y, b.y) - oy + reach);
 
-            for (size_t i = 0; i + 1 < n; i++) {
-                float ra = ph_mixf(r0, r1, (float)i / (float)(n - 1)), radius;
-                float rb = ph_mixf(r0, r1, (float)(i + 1) / (float)(n - 1));
-                float d = rod_distance(p[i], p[i + 1], ra, rb, (float)x + ox, (float)y + oy,
-                                       &radius);
+    for (size_t y = box.y0; y < box.y1; y++)
+        for (size_t x = box.x0; x < box.x1; x++) {
+            float radius;
+            float d = rod_distance(a, b, ra, rb, (float)x + ox, (float)y + oy, &radius);
+            float *at = m->at + y * m->width + x;
 
-                if (d / radius < best / at_radius) {
-                    best = d;
-                    at_radius = radius;
-                }
-            }
-            m->at[y * m->width + x] = line_coverage(s, best, at_radius);
+            *at = fmaxf(*at, 1.f - d / fmaxf(radius, 1e-3f));
         }
+}
+
+static void hollow_out(ph_canvas *m, const line_style *s)
+{
+    for (size_t i = 0; i < m->width * m->height; i++)
+        m->at[i] = line_coverage(s, 1.f - m->at[i], 1.f);
 }
 
 static void paint_styled(ph_canvas *c, const ph_point *p, size_t n, float r0, float r1,
@@ -390,12 +391,17 @@ static void paint_styled(ph_canvas *c, const ph_point *p, size_t n, float r0, fl
     ph_canvas m = ph_canvas_new(b.x1 - b.x0, b.y1 - b.y0);
     float ox = (float)b.x0, oy = (float)b.y0;
 
+    for (size_t i = 0; i + 1 < n; i++) {
+        float ra = ph_mixf(r0, r1, (float)i / (float)(n - 1));
+        float rb = ph_mixf(r0, r1, (float)(i + 1) / (float)(n - 1));
+
+        if (s.kind == HOLLOW)
+            cover_near(&m, p[i], p[i + 1], ra, rb, ox, oy);
+        else
+            cover_piece(&m, &s, p[i], p[i + 1], ra, rb, ox, oy);
+    }
     if (s.kind == HOLLOW)
-        cover_hollow(&m, &s, p, n, r0, r1, ox, oy);
-    else
-        for (size_t i = 0; i + 1 < n; i++)
-            cover_piece(&m, &s, p[i], p[i + 1], ph_mixf(r0, r1, (float)i / (float)(n - 1)),
-                        ph_mixf(r0, r1, (float)(i + 1) / (float)(n - 1)), ox, oy);
+        hollow_out(&m, &s);
     paint_patch(c, &m, b, mix, value);
     ph_canvas_clear(&m);
 }
