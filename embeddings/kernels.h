@@ -6,7 +6,7 @@
  * double). Tests hold each to the reference. Matrices are row-major and dense unless
  * a comment says otherwise; everything is float32; any thread.
  *
- * exp and erf are polynomials good to 3e-7 (relative for exp, absolute for erf).
+ * exp and erf are polynomials good to 3e-7 (exp, relative) and 5e-7 (erf).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
