@@ -190,26 +190,9 @@ static void draw_base_bone(sec_scene *s, const brain_inks inks, rs_random *r)
 
 /* ---- Sulci ----------------------------------------------------------- */
 
-/* field[i] = min(field[i], distance to the tube), near the tube only. */
 static void carve(sec_scene *s, const sec_shape *tube)
 {
-    float *field = s->spare[BRAIN_FLUID_DISTANCE];
-    const float REACH = 6.0f;
-
-    for (size_t k = 0; k + 1 < tube->n; k++) {
-        sec_shape piece = {.tube = true, .n = 2,
-                           .p = {tube->p[k], tube->p[k + 1]},
-                           .radius = {tube->radius[k], tube->radius[k + 1]}};
-        float *d = s->spare[SEC_SPARE - 1];
-        sec_region g = sec_distances(s, &piece, REACH, d);
-
-        for (size_t y = g.y0; y < g.y1; y++)
-            for (size_t x = g.x0; x < g.x1; x++) {
-                size_t i = y * s->width + x;
-                if (d[i] < field[i])
-                    field[i] = d[i];
-            }
-    }
+    sec_carve(s, tube, 5.0f, s->spare[BRAIN_FLUID_DISTANCE]);
 }
 
 static float sulcus_width(const brain_plan *p, sec_point at)
@@ -238,14 +221,14 @@ static void carve_sulcus(sec_scene *s, const brain_plan *p, sec_point from, floa
         from.x += step * cosf(heading);
         from.y += step * sinf(heading);
     }
-    sec_shape a = sec_tube(path, radius, 4);
+    sec_shape a = sec_chain(path, radius, 4);
     carve(s, &a);
     if (length > 11.0f && rs_random_unit(r) < 0.55) {
         float turn = heading + (rs_random_unit(r) < 0.5 ? -1.1f : 1.1f);
         sec_point fork[2] = {path[2], {path[2].x + 7.0f * cosf(turn), path[2].y + 7.0f * sinf(turn)}};
         float fork_r[2] = {radius[2], radius[3] - 0.1f};
 
-        a = sec_tube(fork, fork_r, 2);
+        a = sec_chain(fork, fork_r, 2);
         carve(s, &a);
     }
 }
@@ -581,7 +564,7 @@ void brain_draw(sec_scene *s, const brain_plan *p, brain_level l, const brain_in
     float gap = 0.5f + 2.4f * p->atrophy;
 
     stretch(s, p);
-    s->slack += 4.0f + 1.8f * p->shift;
+    s->slack += 3.5f + 1.8f * p->shift;
     make_rings(&g, p, l);
     sec_depths(s, &g.inner, s->spare[BRAIN_DEPTH], angle);
     for (size_t c = 0; c < s->channels; c++)

@@ -66,7 +66,7 @@ static const struct {
 } traits[KINDS] = {
     [NORMAL] = {"normal", 0, 0, 0, 0},
     [EPIDURAL] = {"epidural haematoma", 11, 30, 0.1, 0.3},
-    [SUBDURAL_ACUTE] = {"acute subdural haematoma", 7, 18, 0.4, 0.8},
+    [SUBDURAL_ACUTE] = {"acute subdural haematoma", 6, 15, 0.4, 0.8},
     [SUBDURAL_CHRONIC] = {"chronic subdural haematoma", 9, 24, 0.2, 0.5},
     [INTRACEREBRAL] = {"intracerebral haemorrhage", 18, 52, 0.02, 0.16},
     [SUBARACHNOID] = {"subarachnoid haemorrhage", 0, 1, 0, 0},
@@ -186,7 +186,7 @@ static void paint_collection(sec_scene *s, const brain_plan *p, finding *f, rs_r
             d[i] = fmaxf(-depth[i], depth[i] - p->collection[k]);
     }
     sec_ink ink = ink_of(f, f->bright, chronic ? 1.6f : 1.2f, 0.35f);
-    ink.grain = chronic ? 2.5f : 5.0f;
+    ink.grain = chronic ? 2.0f : 3.5f;
     sec_paint_field(s, d, sec_everywhere(s), &ink, r);
     if (f->what->kind == SUBDURAL_CHRONIC && rs_random_unit(r) < 0.35) {
         /* acute on chronic: denser blood settles behind */
@@ -471,12 +471,12 @@ static const sec_words words[KINDS] = {
         "{There is a|A} {mm} {hyperdense|high-attenuation} {intraparenchymal|parenchymal|intra-axial} {haematoma|haemorrhage|bleed} {centred on|in|within} the {side} {site}{ with {surrounding|a rim of} oedema|, surrounded by low-attenuation oedema|}. {{There is|} {mild |}mass effect{ with {shift} of midline shift|}.|}",
         "{Acute|A {size} acute} {side} {place} {haemorrhage|haematoma|intracerebral haemorrhage}{, {likely|probably} hypertensive|}. {CT angiography {may be considered|advised} to exclude an underlying lesion.|}"},
     [SUBARACHNOID] = {F_BLOOD | F_CISTERNS | F_BASAL | F_SULCI,
-        "{diffuse|acute|extensive} subarachnoid haemorrhage {in the basal cisterns|filling the basal cisterns|centred on the suprasellar cistern}",
+        "+{diffuse|acute|extensive} subarachnoid haemorrhage {in the basal cisterns|filling the basal cisterns|centred on the suprasellar cistern}",
         "{age} {sex} with {thunderclap headache|sudden severe headache|worst headache of life|collapse and neck stiffness}. {?SAH.|}",
         "{Diffuse|Extensive} {hyperdensity|high attenuation|acute blood} {is seen in|fills|throughout} the {basal cisterns|suprasellar and ambient cisterns}{, extending into the Sylvian fissures| and both Sylvian fissures| and the anterior interhemispheric fissure}.",
         "{Acute|Diffuse} subarachnoid haemorrhage{ in the basal cisterns|}, {suspicious for|likely from} a ruptured aneurysm. {CT angiography {recommended|advised}.|Urgent CTA and neurosurgical referral.}"},
     [INTRAVENTRICULAR] = {F_BLOOD | F_VENTRICLES,
-        "intraventricular haemorrhage {layering in the occipital horns|in the lateral ventricles|within both lateral ventricles}",
+        "+intraventricular haemorrhage {layering in the occipital horns|in the lateral ventricles|within both lateral ventricles}",
         STROKE,
         "{Hyperdense|High-attenuation} {blood|material} {layers dependently|is seen} in the {occipital horns of the lateral ventricles|lateral ventricles}{ and the third ventricle|}{, more on one side|}.",
         "{Intraventricular haemorrhage|Acute intraventricular haemorrhage}{ in the lateral ventricles|}. {Follow-up to exclude hydrocephalus.|Underlying vascular lesion to be excluded.|}"},
@@ -496,7 +496,7 @@ static const sec_words words[KINDS] = {
         "{Small|{mm}|Well-defined} {hypodense focus|low-attenuation focus|lacune} in the {side} {basal ganglia|lentiform nucleus}{, {in keeping with|consistent with|likely} a lacunar infarct|}.",
         "{Old|Chronic|{mm}|} {side} basal ganglia {lacunar infarct|lacune}. {No acute haemorrhage.|No acute territorial infarct.|}"},
     [HYDROCEPHALUS] = {F_VENTRICLES | F_SULCI,
-        "{{size}|marked|} {hydrocephalus|communicating hydrocephalus} with {enlarged|dilated} lateral ventricles",
+        "+{{size}|marked|} {hydrocephalus|communicating hydrocephalus} with {enlarged|dilated} lateral ventricles",
         "{age} {sex} with {headache and vomiting|gait disturbance and incontinence|drowsiness|blocked shunt?}.",
         "{Marked|There is} {symmetrical |}{dilatation|enlargement} of the {lateral and third ventricles|ventricular system}, {out of proportion to the sulci|with effaced sulci|with periventricular low attenuation suggesting transependymal oedema}.",
         "{{size}|} hydrocephalus{ with dilated lateral and third ventricles|}. {Comparison with previous imaging advised.|Neurosurgical review.|}"},
@@ -511,7 +511,7 @@ static const sec_words words[KINDS] = {
         "{A|There is a} {mm} {densely |coarsely |}calcified {lesion|focus} in the {side} {site} {without oedema|without mass effect|with no surrounding oedema}.",
         "{Calcified lesion|Calcified focus} in the {side} {site}, {likely|probably} {an old granuloma|a benign calcified lesion|cavernoma or old infection}."},
     [ATROPHY] = {F_VENTRICLES | F_SULCI,
-        "{generalised |diffuse |marked |}cerebral {atrophy|volume loss}",
+        "+{generalised |diffuse |marked |}cerebral {atrophy|volume loss}",
         "{age} {sex} with {cognitive decline|memory loss|dementia|recurrent falls}.",
         "{There is|} {prominence|widening} of the {cortical sulci|sulci} and {ventricles|ventricular system}, {in keeping with|consistent with|indicating} {generalised|diffuse} {cerebral atrophy|parenchymal volume loss}.",
         "{Generalised|Diffuse|Marked} cerebral atrophy{, greater than expected for age|}. {No acute intracranial abnormality.|No intracranial haemorrhage or mass.|}"},
@@ -580,7 +580,7 @@ static finding finding_new(const combo *w, bool blank, rs_random *r)
     f.at = (sec_point){side * (w->x + 2.5f * sec_normal(r)), w->y + 3.0f * sec_normal(r)};
     f.angle = side * (w->x + 5.0f * sec_normal(r)) * PI / 180.0f;
     f.length = w->kind == EPIDURAL ? (float)(f.size * rs_random_range(r, 0.9, 1.2) + 17.0)
-                                   : (float)rs_random_range(r, 76.0, 98.0);
+                                   : (float)rs_random_range(r, 84.0, 104.0);
     switch (w->kind) {
     case SUBDURAL_CHRONIC: f.bright = (float)rs_random_range(r, 12.0, 21.0); break;
     case INFARCT_MCA: case INFARCT_PCA: f.bright = (float)rs_random_range(r, 17.0, 22.0); break;

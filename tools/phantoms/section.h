@@ -79,11 +79,15 @@ sec_shape sec_ellipse(float x, float y, float a, float b, float turn, float lump
 sec_shape sec_curve(const sec_point *p, size_t n);
 /* A smooth open tube through n <= 12 points with radius[i] at each. */
 sec_shape sec_tube(const sec_point *p, const float *radius, size_t n);
+/* The same without smoothing: n <= SEC_POINTS straight pieces, quick to draw. */
+sec_shape sec_chain(const sec_point *p, const float *radius, size_t n);
 /* Mirror at u = 0. */
 sec_shape sec_mirror(const sec_shape *a);
 /* Move and scale about (0, 0): p -> p * scale + (dx, dy). */
 sec_shape sec_move(const sec_shape *a, float scale, float dx, float dy);
 float     sec_distance(const sec_shape *a, float x, float y);      /* < 0 inside, mm */
+/* field[i] = min(field[i], distance) for the pixels within `reach` mm of a tube. */
+void sec_carve(const sec_scene *s, const sec_shape *tube, float reach, float *field);
 /* d[i] = distance of each pixel of the returned region: the shape grown by `margin`
  * mm and the scene's slack. d: [height x width], other entries are left. */
 sec_region sec_distances(const sec_scene *s, const sec_shape *a, float margin, float *d);
@@ -142,7 +146,21 @@ void sec_rician(sec_scene *s, size_t channel, float sigma, rs_random *r);
 rs_status sec_to_image(rs_image *im, const sec_scene *s, size_t channel, float low,
                        float high, rs_err *err);
 
-float sec_mix(float a, float b, float t);
-float sec_step(float lo, float hi, float x);          /* smooth 0..1 */
+static inline float sec_mix(float a, float b, float t)
+{
+    return a + (b - a) * t;
+}
+
+/* 0 below lo, 1 above hi, smooth between. */
+static inline float sec_step(float lo, float hi, float x)
+{
+    float t = hi > lo ? (x - lo) / (hi - lo) : (x >= lo ? 1.0f : 0.0f);
+
+    if (t <= 0.0f)
+        return 0.0f;
+    if (t >= 1.0f)
+        return 1.0f;
+    return t * t * (3.0f - 2.0f * t);
+}
 
 #endif

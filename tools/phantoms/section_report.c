@@ -88,7 +88,8 @@ rs_status sec_report(ph_case *c, const sec_style *style, const sec_words *w, ph_
                      rs_err *err)
 {
     rs_buf history = {0}, findings = {0}, impression = {0}, caption = {0};
-    char *noun = w ? ph_expand(p, w->noun) : NULL;
+    bool plain = w && w->noun[0] == '+';
+    char *noun = w ? ph_expand(p, w->noun + plain) : NULL;
 
     if (noun) {
         /* tidying capitalised it; inside a sentence it starts small */
@@ -100,7 +101,8 @@ rs_status sec_report(ph_case *c, const sec_style *style, const sec_words *w, ph_
     say_findings(&findings, p, style, w);
     ph_set(p, "study", style->study);
     ph_say(&impression, p, w ? w->impression : style->normal_impression);
-    ph_say(&caption, p, w ? "{study} {showing|demonstrating|with|showing} a {noun}."
+    ph_set(p, "article", plain ? "" : "a");
+    ph_say(&caption, p, w ? "{study} {showing*2|demonstrating|with} {article} {noun}."
                           : style->normal_caption);
     bool failed = (w && !noun) || history.failed || findings.failed || impression.failed ||
                   caption.failed;

@@ -18,10 +18,10 @@ typedef struct {
 } sec_sentence;
 
 /* What one kind of finding reads like; templates of prose.h. {noun} is expanded from
- * `noun` ("a large right frontal epidural haematoma", without the article), once. */
+ * `noun` ("large right frontal epidural haematoma", for "a {noun}"), once. */
 typedef struct {
     unsigned    family;
-    const char *noun;
+    const char *noun;                /* starting with "+": takes no article ("+ascites") */
     const char *history;
     const char *findings;
     const char *impression;

@@ -8,22 +8,6 @@
 
 static const float TWO_PI = 6.2831853071795865f;
 
-float sec_mix(float a, float b, float t)
-{
-    return a + (b - a) * t;
-}
-
-float sec_step(float lo, float hi, float x)
-{
-    float t = hi > lo ? (x - lo) / (hi - lo) : (x >= lo ? 1.0f : 0.0f);
-
-    if (t <= 0.0f)
-        return 0.0f;
-    if (t >= 1.0f)
-        return 1.0f;
-    return t * t * (3.0f - 2.0f * t);
-}
-
 /* ---- Making shapes --------------------------------------------------- */
 
 sec_shape sec_ellipse(float x, float y, float a, float b, float turn, float lumps,
@@ -95,6 +79,18 @@ sec_shape sec_tube(const sec_point *p, const float *radius, size_t n)
     }
     out.p[out.n] = p[n - 1];
     out.radius[out.n++] = radius[n - 1];
+    return out;
+}
+
+sec_shape sec_chain(const sec_point *p, const float *radius, size_t n)
+{
+    sec_shape out = {.tube = true, .n = n};
+
+    assert(n >= 1 && n <= SEC_POINTS);
+    for (size_t i = 0; i < n; i++) {
+        out.p[i] = p[i];
+        out.radius[i] = radius[i];
+    }
     return out;
 }
 
@@ -244,6 +240,30 @@ sec_region sec_distances(const sec_scene *s, const sec_shape *a, float margin, f
             d[i] = sec_distance(a, s->u[i], s->v[i]);
         }
     return g;
+}
+
+void sec_carve(const sec_scene *s, const sec_shape *tube, float reach, float *field)
+{
+    for (size_t k = 0; k + 1 < tube->n; k++) {
+        sec_shape piece = {.tube = true, .n = 2, .p = {tube->p[k], tube->p[k + 1]},
+                           .radius = {tube->radius[k], tube->radius[k + 1]}};
+        sec_region g = shape_region(s, &piece, reach);
+        float ax = piece.p[0].x, ay = piece.p[0].y, ra = piece.radius[0];
+        float ex = piece.p[1].x - ax, ey = piece.p[1].y - ay, dr = piece.radius[1] - ra;
+        float len = ex * ex + ey * ey, inverse = len > 0.0f ? 1.0f / len : 0.0f;
+
+        for (size_t y = g.y0; y < g.y1; y++)
+            for (size_t x = g.x0; x < g.x1; x++) {
+                size_t i = y * s->width + x;
+                float wx = s->u[i] - ax, wy = s->v[i] - ay, t = (wx * ex + wy * ey) * inverse;
+
+                t = t < 0.0f ? 0.0f : t > 1.0f ? 1.0f : t;
+                wx -= t * ex;
+                wy -= t * ey;
+                float d = sqrtf(wx * wx + wy * wy) - ra - t * dr;
+                field[i] = d < field[i] ? d : field[i];
+            }
+    }
 }
 
 /* ---- Outlines -------------------------------------------------------- */
