@@ -5,8 +5,8 @@
  *   bfloat16     1         8         7     3.4e38     2^-126   (the top half of a float)
  *
  * To 16 bits the nearest value is taken, ties to even; beyond the largest comes
- * infinity; a NaN stays a NaN. To 32 bits is exact, subnormals and NaNs' payloads
- * included. Any thread.
+ * infinity. To 32 bits is exact, subnormals included. A NaN stays a NaN, with what of its
+ * payload there is room for, made quiet (as processors do). Any thread.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -108,6 +108,33 @@ static void test_random_floats(void **state)
     }
 }
 
+/* The array forms take another path on processors that have one: hold it to the plain
+ * definition on every half and on floats of all sizes. */
+static void test_arrays_of_everything(void **state)
+{
+    enum { N = 65536 };
+    static uint16_t half[N], back[N];
+    static float wide[N];
+    rs_random rnd = rs_random_seed(11);
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        half[i] = (uint16_t)i;
+    rs_half_unpack(wide, half, N);
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(bits_of(wide[i]), bits_of(rs_half_to_float_plain(half[i])));
+    for (size_t round = 0; round < 4; round++) {
+        for (size_t i = 0; i < N; i++)
+            wide[i] = round < 2 ? float_of((uint32_t)rs_random_u64(&rnd))
+                                : (float)rs_random_range(&rnd, -3, 3) * ldexpf(1, -8 * (int)round);
+        rs_half_pack(back, wide, N);
+        for (size_t i = 0; i < N; i++)
+            if (back[i] != rs_half_from_float_plain(wide[i]))
+                fail_msg("%a: %04x, plain %04x", (double)wide[i], back[i],
+                         rs_half_from_float_plain(wide[i]));
+    }
+}
+
 /* Whole arrays, of every length around the block, at an odd address. */
 static void test_arrays(void **state)
 {
@@ -152,7 +179,7 @@ int main(void)
         cmocka_unit_test(test_known_values), cmocka_unit_test(test_rounding_is_to_even),
         cmocka_unit_test(test_all_halves),   cmocka_unit_test(test_all_ties),
         cmocka_unit_test(test_random_floats), cmocka_unit_test(test_arrays),
-        cmocka_unit_test(test_all_bf16),
+        cmocka_unit_test(test_arrays_of_everything), cmocka_unit_test(test_all_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
