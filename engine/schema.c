@@ -1,0 +1,123 @@
+/* schema.c - see schema.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/schema.h"
+
+/* "RSCT", so that file(1) and we know a catalog from another SQLite file. */
+enum { APPLICATION_ID = 0x52534354 };
+
+static const char tables[] =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE encoders("
+    "  id INTEGER PRIMARY KEY, hex TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+    "  folder TEXT NOT NULL, dim INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE cases("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, source TEXT,"
+    "  title TEXT, report TEXT, modality TEXT COLLATE NOCASE, body_part TEXT COLLATE NOCASE,"
+    "  view TEXT COLLATE NOCASE, sex TEXT COLLATE NOCASE, patient TEXT COLLATE NOCASE,"
+    "  collection TEXT COLLATE NOCASE, age REAL, attributes TEXT, digest TEXT,"
+    "  indexed_at TEXT NOT NULL) STRICT;"
+    "CREATE INDEX cases_by_source ON cases(source, key);"
+    "CREATE INDEX cases_by_patient ON cases(patient);"
+    "CREATE TABLE sections("
+    "  case_id INTEGER NOT NULL REFERENCES cases(id), ordinal INTEGER NOT NULL,"
+    "  name TEXT NOT NULL, first INTEGER NOT NULL, past INTEGER NOT NULL,"
+    "  PRIMARY KEY(case_id, ordinal)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE case_findings("
+    "  case_id INTEGER NOT NULL REFERENCES cases(id), ordinal INTEGER NOT NULL,"
+    "  label TEXT NOT NULL COLLATE NOCASE,"
+    "  PRIMARY KEY(case_id, ordinal)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX case_findings_by_label ON case_findings(label);"
+    "CREATE TABLE images("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, case_id INTEGER NOT NULL REFERENCES cases(id),"
+    "  ordinal INTEGER NOT NULL, path TEXT NOT NULL, given TEXT, sha256 TEXT, view TEXT,"
+    "  width INTEGER NOT NULL, height INTEGER NOT NULL, UNIQUE(case_id, ordinal)) STRICT;"
+    "CREATE INDEX images_by_sha256 ON images(sha256);"
+    "CREATE TABLE passages("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, case_id INTEGER NOT NULL REFERENCES cases(id),"
+    "  ordinal INTEGER NOT NULL, section TEXT, first INTEGER NOT NULL, past INTEGER NOT NULL,"
+    "  text TEXT NOT NULL, UNIQUE(case_id, ordinal)) STRICT;"
+    "CREATE TABLE image_vectors("
+    "  id INTEGER PRIMARY KEY REFERENCES images(id),"
+    "  encoder INTEGER NOT NULL REFERENCES encoders(id), vector BLOB NOT NULL) STRICT;"
+    "CREATE TABLE passage_vectors("
+    "  id INTEGER PRIMARY KEY REFERENCES passages(id),"
+    "  encoder INTEGER NOT NULL REFERENCES encoders(id), vector BLOB NOT NULL) STRICT;"
+    "CREATE TABLE tombstones("
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, id INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE vector_caches("
+    "  kind INTEGER PRIMARY KEY, generation INTEGER NOT NULL, factory TEXT NOT NULL,"
+    "  file TEXT NOT NULL, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL,"
+    "  vectors INTEGER NOT NULL, last_id INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE sources(name TEXT PRIMARY KEY, mark TEXT) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE source_files("
+    "  source TEXT NOT NULL, file TEXT NOT NULL, sha256 TEXT, case_key TEXT,"
+    "  mtime_ns INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+    "  PRIMARY KEY(source, file)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE problems("
+    "  source TEXT NOT NULL, item TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL,"
+    "  PRIMARY KEY(source, item)) STRICT, WITHOUT ROWID;"
+    /* Its own copy of the text: with 3.40 an index without one cannot forget a row
+     * unless given the exact old words. Columns as in text_index.c. */
+    "CREATE VIRTUAL TABLE case_fts USING fts5("
+    "  title, findings, impression, history, other, labels,"
+    "  tokenize = 'porter unicode61 remove_diacritics 2');";
+
+static rs_status pragma_int(rs_db *db, const char *sql, int64_t *out, rs_err *err)
+{
+    rs_stmt s = rs_db_use(db, sql, err);
+
+    *out = 0;
+    if (rs_step(&s))
+        *out = rs_col_int(&s, 0);
+    return rs_done(&s);
+}
+
+static rs_status create(rs_db *db, rs_err *err)
+{
+    rs_status st;
+    rs_stmt s;
+
+    if ((st = rs_db_begin(db, err)) != RS_OK)
+        return st;
+    if ((st = rs_db_exec(db, tables, err)) != RS_OK ||
+        (st = rs_db_exec(db, "PRAGMA application_id = 1381188436", err)) != RS_OK)
+        goto done;
+    s = rs_db_use(db, "INSERT INTO meta VALUES('schema_version', ?1)", err);
+    rs_bind_int(&s, 1, RS_SCHEMA_VERSION);
+    if ((st = rs_run(&s)) == RS_OK)
+        st = rs_db_commit(db, err);
+done:
+    rs_db_rollback(db);
+    return st;
+}
+
+rs_status rs_schema_check(rs_db *db, bool writing, rs_err *err)
+{
+    int64_t app, count, version = 0;
+    rs_status st;
+    rs_stmt s;
+
+    _Static_assert(APPLICATION_ID == 1381188436, "as in create()");
+    if ((st = pragma_int(db, "PRAGMA application_id", &app, err)) != RS_OK ||
+        (st = pragma_int(db, "SELECT count(*) FROM sqlite_schema", &count, err)) != RS_OK)
+        return st;
+    if (app == 0 && count == 0)
+        return writing ? create(db, err)
+                       : rs_fail(err, RS_ENOENT, "%s: nothing was indexed yet", rs_db_path(db));
+    if (app != APPLICATION_ID)
+        return rs_fail(err, RS_ECORRUPT, "%s: an SQLite file, but no radscout catalog",
+                       rs_db_path(db));
+    s = rs_db_use(db, "SELECT value FROM meta WHERE key = 'schema_version'", err);
+    if (rs_step(&s))
+        version = rs_col_int(&s, 0);
+    if ((st = rs_done(&s)) != RS_OK)
+        return st;
+    if (version < 1)
+        return rs_fail(err, RS_ECORRUPT, "%s: schema version %lld", rs_db_path(db),
+                       (long long)version);
+    if (version > RS_SCHEMA_VERSION)
+        return rs_fail(err, RS_EMISMATCH,
+                       "%s: written by a newer radscout (schema version %lld, this one reads "
+                       "up to %d)", rs_db_path(db), (long long)version, RS_SCHEMA_VERSION);
+    return RS_OK;
+}

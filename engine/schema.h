@@ -1,0 +1,31 @@
+/* schema.h - the tables of catalog.db and their version.
+ *
+ *   encoders      the dual encoder the vectors come from
+ *   cases         one row a case;  case_fts: its text, same rowid
+ *   sections      named byte ranges of a report
+ *   case_findings finding labels of a case
+ *   images        in order;        image_vectors:   one fp16 blob each
+ *   passages      in order;        passage_vectors: one fp16 blob each
+ *   tombstones    images and passages removed since the last cache generation
+ *   vector_caches the FAISS files: generation, checksum, what they hold
+ *   sources       resume marks;    source_files: what was known of each input file
+ *   problems      inputs that could not be taken in
+ *
+ * Ids of images and passages are never used again (AUTOINCREMENT), so an id in a FAISS
+ * file either means the same thing as in the catalog or nothing.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_ENGINE_SCHEMA_H
+#define RS_ENGINE_SCHEMA_H
+
+#include "base/status.h"
+#include "engine/db.h"
+
+enum { RS_SCHEMA_VERSION = 1 };
+
+/* Check that `db` is a catalog of this version; `writing` makes the tables of an empty
+ * one. RS_ENOENT: empty. RS_ECORRUPT: another database. RS_EMISMATCH: a newer version. */
+rs_status rs_schema_check(rs_db *db, bool writing, rs_err *err);
+
+#endif
