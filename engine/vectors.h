@@ -1,0 +1,65 @@
+/* vectors.h - the vectors of an archive's images, or of its passages, ready to search.
+ *
+ * The truth is the catalog's fp16 blobs. What is searched is
+ *
+ *   base   the FAISS cache file of the current generation, if it is there and whole
+ *   tail   all that is newer than the base (everything, where there is no base),
+ *          flat, from the catalog
+ *
+ * less the tombstones since. So a new vector is found and a removed one is not, at once,
+ * whether or not anybody writes another generation.
+ *
+ * One thread at a time; inside the archive's snapshot or batch as said.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_ENGINE_VECTORS_H
+#define RS_ENGINE_VECTORS_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "engine/db.h"
+#include "engine/vector_index.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { RS_KIND_IMAGE, RS_KIND_PASSAGE, RS_KINDS } rs_kind;    /* as in the catalog */
+
+typedef struct rs_vectors rs_vectors;
+
+/* Nothing is loaded before the first refresh. `db` is borrowed. */
+rs_status rs_vectors_new(rs_vectors **out, rs_db *db, const char *folder, rs_kind kind,
+                         const char *encoder_id, size_t dim, rs_err *err);
+void      rs_vectors_free(rs_vectors *v);              /* NULL is fine */
+
+/* Take in what the catalog has now. Inside a snapshot. A cache that is missing, damaged
+ * or of another generation is left aside (a warning in the log), never an error. */
+rs_status rs_vectors_refresh(rs_vectors *v, rs_err *err);
+
+/* Write the next generation unless the current one is complete and whole. A write
+ * transaction of its own. */
+rs_status rs_vectors_rebuild(rs_vectors *v, rs_err *err);
+/* RS_ECORRUPT where a cache is recorded but its file is not there as recorded. */
+rs_status rs_vectors_check_cache(rs_vectors *v, rs_err *err);
+
+size_t  rs_vectors_live(const rs_vectors *v);
+int64_t rs_vectors_generation(const rs_vectors *v);    /* of the base; 0: none in use */
+
+/* Which ids may be found. */
+typedef struct {
+    size_t   n;                    /* of them in the index */
+    uint8_t *base, *tail;          /* bitmaps over positions */
+} rs_selection;
+
+/* From ascending ids; in `mem`; good until the next refresh. */
+rs_status rs_vectors_select(const rs_vectors *v, const int64_t *ids, size_t n, rs_arena *mem,
+                            rs_selection *out, rs_err *err);
+
+/* The at most k nearest to q [dim] among the selected (NULL: all), best first, equal
+ * scores by id; in `mem`. */
+rs_status rs_vectors_search(const rs_vectors *v, const float *q, size_t k,
+                            const rs_selection *sel, rs_arena *mem, rs_near **out, size_t *n,
+                            rs_err *err);
+
+#endif
