@@ -1,0 +1,58 @@
+/* filter.c - see filter.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/filter.h"
+
+bool rs_restriction_filters(const rs_restriction *r)
+{
+    const rs_filter *f = &r->fields;
+
+    return f->modality || f->body_part || f->view || f->sex || f->patient || f->collection ||
+           f->source || f->finding || f->by_age || r->exclude;
+}
+
+void rs_restriction_bind(rs_stmt *s, const rs_restriction *r)
+{
+    const rs_filter *f = &r->fields;
+
+    rs_bind_text(s, 1, f->modality);
+    rs_bind_text(s, 2, f->body_part);
+    rs_bind_text(s, 3, f->view);
+    rs_bind_text(s, 4, f->sex);
+    rs_bind_text(s, 5, f->patient);
+    rs_bind_text(s, 6, f->collection);
+    rs_bind_text(s, 7, f->source);
+    rs_bind_text(s, 8, f->finding);
+    if (f->by_age) {
+        rs_bind_real(s, 9, f->age_min);
+        rs_bind_real(s, 10, f->age_max);
+    }
+    rs_bind_text(s, 11, r->exclude);
+    if (r->not_case)
+        rs_bind_int(s, 12, r->not_case);
+}
+
+rs_status rs_restriction_ids(rs_db *db, rs_kind kind, const rs_restriction *r, rs_arena *mem,
+                             int64_t **ids, size_t *n, rs_err *err)
+{
+    static const char *const sql[] = {
+        "SELECT i.id FROM images i JOIN cases c ON c.id = i.case_id WHERE "
+        RS_FILTER_SQL " ORDER BY i.id",
+        "SELECT i.id FROM passages i JOIN cases c ON c.id = i.case_id WHERE "
+        RS_FILTER_SQL " ORDER BY i.id",
+    };
+    rs_stmt s = rs_db_use(db, sql[kind], err);
+    void *array = NULL;
+    size_t cap = 0;
+
+    *n = 0;
+    rs_restriction_bind(&s, r);
+    while (rs_step(&s)) {
+        if (!rs_arena_grow(mem, &array, &cap, *n, sizeof **ids)) {
+            rs_stmt_nomem(&s);
+            break;
+        }
+        ((int64_t *)array)[(*n)++] = rs_col_int(&s, 0);
+    }
+    *ids = array;
+    return rs_done(&s);
+}
