@@ -20,7 +20,8 @@
  *   rs_archive_close(a);
  *
  * Threading: an rs_archive is used by one thread at a time; open one per thread.
- * Strings are UTF-8; bytes that are not are stored as U+FFFD. Ranges are in bytes.
+ * Ranges are in bytes. Keys, paths, source and file names are any bytes and come back as
+ * given; other text is UTF-8, and a byte that is not is stored as '?', so that ranges hold.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -69,7 +70,7 @@ typedef struct {
  * newest is kept). Needed before rs_archive_put. Not inside a batch. */
 rs_status rs_archive_bind_encoder(rs_archive *a, const rs_encoder_identity *e, rs_err *err);
 /* The archive's encoder, or NULL where nothing was bound yet. Borrowed until close
- * or the next bind or search. */
+ * or the next bind, search or stats. */
 const rs_encoder_identity *rs_archive_encoder(const rs_archive *a);
 
 /* ---- Records --------------------------------------------------------- */
