@@ -1,0 +1,607 @@
+/* test_search.c - whole searches against a naive implementation of every probe, of the
+ * filters and of the fusion, on random archives; and what a hit says of itself.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include "base/alloc.h"
+#include "embeddings/half.h"
+#include "engine/query.h"
+
+#include <strings.h>
+
+enum { CASES = 60 };
+
+typedef struct { random_case r[CASES]; bool there[CASES]; } world;
+
+/* A random archive and what is in it. Vectors are rounded to fp16, as stored. */
+static void make_world(world *w, rs_archive *a, rs_random *rnd, size_t n)
+{
+    rs_err err = {RS_OK, ""};
+
+    ok(rs_archive_begin(a, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+        make_case(&w->r[i], rnd, i);
+        for (size_t v = 0; v < 6; v++)
+            for (size_t k = 0; k < DIM; k++)
+                w->r[i].vectors[v][k] = rs_half_to_float(rs_half_from_float(w->r[i].vectors[v][k]));
+        w->there[i] = true;
+        ok(rs_archive_put(a, &w->r[i].c, NULL, &err), &err);
+    }
+    ok(rs_archive_commit(a, &err), &err);
+}
+
+/* ---- The naive search ------------------------------------------------ */
+
+typedef struct { const rs_case *c; double score; } naive_row;
+
+static int naive_order(const void *a, const void *b)
+{
+    const naive_row *x = a, *y = b;
+
+    if (x->score != y->score)
+        return x->score < y->score ? 1 : -1;
+    return strcmp(x->c->key, y->c->key);
+}
+
+static bool equal(const char *want, const char *have)
+{
+    return !want || (have && strcasecmp(want, have) == 0);
+}
+
+static bool passes(const rs_filter *f, const rs_case *c)
+{
+    bool has = !f->finding;
+
+    for (size_t i = 0; i < c->n_findings; i++)
+        has |= equal(f->finding, c->findings[i]);
+    return has && equal(f->modality, c->modality) && equal(f->body_part, c->body_part) &&
+           equal(f->sex, c->sex) && equal(f->collection, c->collection) &&
+           equal(f->source, c->source) &&
+           (!f->by_age || (c->age_years >= 0 && c->age_years >= f->age_min &&
+                           c->age_years <= f->age_max));
+}
+
+static double dot(const float *x, const float *y)
+{
+    double sum = 0;
+
+    for (int i = 0; i < DIM; i++)
+        sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+/* All cases by their best vector of the kind (3 vectors from `first`). */
+static size_t naive_vectors(const world *w, const rs_filter *f, const char *not_key, int first,
+                            const float *q, size_t n_q, naive_row out[CASES])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < CASES; i++) {
+        const rs_case *c = &w->r[i].c;
+        size_t have = first ? c->n_passages : c->n_images;
+        double best = -2;
+        if (!w->there[i] || !passes(f, c) || have == 0 || (not_key && !strcmp(not_key, c->key)))
+            continue;
+        for (size_t v = 0; v < have; v++)
+            for (size_t k = 0; k < n_q; k++) {
+                double s = dot(q + k * DIM, w->r[i].vectors[(size_t)first + v]);
+                best = s > best ? s : best;
+            }
+        out[n++] = (naive_row){c, best};
+    }
+    qsort(out, n, sizeof *out, naive_order);
+    return n;
+}
+
+static const rs_found *found_by(const rs_hit *h, rs_probe p)
+{
+    for (size_t i = 0; i < h->n_found; i++)
+        if (h->found[i].probe == p)
+            return &h->found[i];
+    return NULL;
+}
+
+/* The probe's ranks and scores in the result are the naive ones, and every case of the
+ * naive ranking is there (k and depth are larger than the archive). */
+static void check_probe(const rs_result *res, rs_probe p, const naive_row *rows, size_t n)
+{
+    size_t seen = 0;
+
+    assert_int_equal(res->found[p], n);
+    for (size_t h = 0; h < res->n; h++) {
+        const rs_found *f = found_by(&res->hits[h], p);
+        if (!f)
+            continue;
+        seen++;
+        assert_in_range(f->rank, 1, n);
+        assert_string_equal(res->hits[h].key, rows[f->rank - 1].c->key);
+        assert_true(fabs(f->score - rows[f->rank - 1].score) < 1e-5);
+    }
+    assert_int_equal(seen, n);
+}
+
+static double rrf(const rs_query *q, const rs_hit *h)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < h->n_found; i++)
+        sum += q->weight[h->found[i].probe] / (q->rrf_k + (double)h->found[i].rank);
+    return sum;
+}
+
+static void check_fusion(const rs_query *q, const rs_result *res)
+{
+    for (size_t i = 0; i < res->n; i++) {
+        const rs_hit *h = &res->hits[i];
+        assert_int_equal(h->rank, i + 1);
+        assert_true(h->n_found > 0);
+        assert_true(fabs(h->score - rrf(q, h)) < 1e-12);
+        if (i)
+            assert_true(h[-1].score > h->score ||
+                        (h[-1].score == h->score && strcmp(h[-1].key, h->key) < 0));
+    }
+}
+
+/* ---- Tests ----------------------------------------------------------- */
+
+static rs_filter random_filter(rs_random *rnd)
+{
+    rs_filter f = {0};
+
+    if (rs_random_below(rnd, 3) == 0)
+        f.modality = pick(rnd, fixture_modality, 3);
+    if (rs_random_below(rnd, 3) == 0)
+        f.body_part = rs_random_below(rnd, 2) ? "chest" : "Hand";
+    if (rs_random_below(rnd, 4) == 0)
+        f.sex = "f";
+    if (rs_random_below(rnd, 4) == 0)
+        f.finding = pick(rnd, fixture_label, 3);
+    if (rs_random_below(rnd, 5) == 0)
+        f.collection = rs_random_below(rnd, 3) ? "test" : "other";
+    f.by_age = rs_random_below(rnd, 3) == 0;
+    f.age_min = (double)rs_random_below(rnd, 50);
+    f.age_max = f.age_min + (double)rs_random_below(rnd, 50);
+    return f;
+}
+
+static void check_against_naive(rs_archive *a, const world *w, rs_random *rnd)
+{
+    rs_query q = rs_query_default();
+    float text[DIM], images[2 * DIM];
+    naive_row rows[CASES];
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_result res;
+    size_t n;
+
+    unit_vector(rnd, text);
+    unit_vector(rnd, images);
+    unit_vector(rnd, images + DIM);
+    q.text = "zzz";                       /* in no report: BM25 stays out of it */
+    q.text_vector = text;
+    q.image_vectors = images;
+    q.n_image_vectors = 1 + rs_random_below(rnd, 2);
+    q.filter = random_filter(rnd);
+    q.k = q.depth = 1000;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);
+    n = naive_vectors(w, &q.filter, NULL, 0, text, 1, rows);
+    check_probe(&res, RS_PROBE_TEXT_IMAGE, rows, n);
+    n = naive_vectors(w, &q.filter, NULL, 3, text, 1, rows);
+    check_probe(&res, RS_PROBE_TEXT_PASSAGE, rows, n);
+    n = naive_vectors(w, &q.filter, NULL, 0, images, q.n_image_vectors, rows);
+    check_probe(&res, RS_PROBE_IMAGE_IMAGE, rows, n);
+    n = naive_vectors(w, &q.filter, NULL, 3, images, q.n_image_vectors, rows);
+    check_probe(&res, RS_PROBE_IMAGE_PASSAGE, rows, n);
+    check_fusion(&q, &res);
+    rs_arena_clear(&mem);
+}
+
+static void test_vector_probes_equal_naive(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        rs_random rnd = rs_random_seed(seed);
+        world *w = calloc(1, sizeof *w);
+        rs_err err = {RS_OK, ""};
+        rs_archive *a;
+        char dir[64];
+
+        make_folder(dir);
+        a = open_writer(dir);
+        make_world(w, a, &rnd, CASES);
+        for (int i = 0; i < 10; i++)
+            check_against_naive(a, w, &rnd);
+        if (seed % 2)                      /* from a cache as well as from the catalog */
+            ok(rs_archive_rebuild(a, &err), &err);
+        for (size_t i = 0; i < CASES; i += 3) {     /* replace some, remove some */
+            ok(rs_archive_begin(a, &err), &err);
+            if (i % 2) {
+                ok(rs_archive_remove(a, w->r[i].key, &w->there[i], &err), &err);
+                w->there[i] = false;
+            } else {
+                make_case(&w->r[i], &rnd, i);
+                for (size_t v = 0; v < 6 * DIM; v++)
+                    w->r[i].vectors[v / DIM][v % DIM] =
+                        rs_half_to_float(rs_half_from_float(w->r[i].vectors[v / DIM][v % DIM]));
+                ok(rs_archive_put(a, &w->r[i].c, NULL, &err), &err);
+            }
+            ok(rs_archive_commit(a, &err), &err);
+        }
+        for (int i = 0; i < 10; i++)
+            check_against_naive(a, w, &rnd);
+        ok(rs_archive_verify(a, &err), &err);
+        rs_archive_close(a);
+        a = open_archive(dir, RS_ARCHIVE_READ);
+        for (int i = 0; i < 5; i++)
+            check_against_naive(a, w, &rnd);
+        rs_archive_close(a);
+        remove_folder(dir);
+        free(w);
+    }
+}
+
+static bool has_word(const char *text, const char *word)
+{
+    return text && strstr(text, word);
+}
+
+/* Words find just the cases that have them, inside the filter, and -word rules out in
+ * every probe. */
+static void test_words_and_filters(void **state)
+{
+    world *w = calloc(1, sizeof *w);
+    rs_random rnd = rs_random_seed(7);
+    rs_query q = rs_query_default();
+    float vector[DIM];
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_result res;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    a = open_writer(dir);
+    make_world(w, a, &rnd, CASES);
+    q.k = q.depth = 1000;
+    for (int round = 0; round < 40; round++) {
+        const char *word = pick(&rnd, fixture_words, 12);
+        size_t want = 0;
+        q.text = word;
+        q.filter = random_filter(&rnd);
+        ok(rs_search(a, &q, &mem, &res, &err), &err);
+        for (size_t i = 0; i < CASES; i++) {
+            const rs_case *c = &w->r[i].c;
+            bool has = has_word(c->title, word) || has_word(c->report, word);
+            for (size_t k = 0; k < c->n_findings; k++)
+                has |= has_word(c->findings[k], word);
+            want += has && passes(&q.filter, c);
+        }
+        assert_int_equal(res.n, want);
+        for (size_t i = 1; i < res.n; i++)
+            assert_true(res.hits[i - 1].found[0].score >= res.hits[i].found[0].score);
+    }
+    unit_vector(&rnd, vector);
+    q.filter = (rs_filter){0};
+    q.text = "nodule -effusion";
+    q.text_vector = vector;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);
+    assert_true(res.n > 0);
+    for (size_t i = 0; i < res.n; i++)
+        for (size_t k = 0; k < CASES; k++)
+            if (strcmp(w->r[k].key, res.hits[i].key) == 0)
+                assert_false(has_word(w->r[k].title, "effusion") ||
+                             has_word(w->r[k].report, "effusion"));
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+    remove_folder(dir);
+    free(w);
+}
+
+static void test_like_leaves_itself_out(void **state)
+{
+    world *w = calloc(1, sizeof *w);
+    rs_random rnd = rs_random_seed(8);
+    rs_query q = rs_query_default();
+    naive_row rows[CASES];
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_result res;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    a = open_writer(dir);
+    make_world(w, a, &rnd, CASES);
+    q.k = q.depth = 1000;
+    for (size_t i = 0; i < CASES; i++) {
+        const rs_case *c = &w->r[i].c;
+        size_t n;
+        q.like = c->key;
+        ok(rs_search(a, &q, &mem, &res, &err), &err);
+        if (c->n_images) {
+            n = naive_vectors(w, &q.filter, c->key, 0, w->r[i].vectors[0], c->n_images, rows);
+            check_probe(&res, RS_PROBE_LIKE_IMAGE, rows, n);
+        }
+        if (c->n_passages) {
+            n = naive_vectors(w, &q.filter, c->key, 3, w->r[i].vectors[3], c->n_passages, rows);
+            check_probe(&res, RS_PROBE_LIKE_PASSAGE, rows, n);
+        }
+        for (size_t h = 0; h < res.n; h++)
+            assert_string_not_equal(res.hits[h].key, c->key);
+    }
+    q.like = "nobody";
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_ENOENT);
+    assert_non_null(strstr(err.msg, "nobody"));
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+    remove_folder(dir);
+    free(w);
+}
+
+/* A small depth gives the head of the full ranking, whatever the number of images that a
+ * case has. */
+static void test_depth_is_a_prefix(void **state)
+{
+    world *w = calloc(1, sizeof *w);
+    rs_random rnd = rs_random_seed(9);
+    float image[DIM];
+    naive_row rows[CASES];
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_result res;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    a = open_writer(dir);
+    make_world(w, a, &rnd, CASES);
+    unit_vector(&rnd, image);
+    naive_vectors(w, &(rs_filter){0}, NULL, 0, image, 1, rows);
+    for (size_t k = 1; k < 12; k++) {
+        rs_query q = rs_query_default();
+        q.image_vectors = image;
+        q.n_image_vectors = 1;
+        q.k = q.depth = k;
+        q.weight[RS_PROBE_IMAGE_PASSAGE] = 0;
+        ok(rs_search(a, &q, &mem, &res, &err), &err);
+        assert_int_equal(res.n, k);
+        assert_false(res.ran[RS_PROBE_IMAGE_PASSAGE]);
+        for (size_t i = 0; i < k; i++)
+            assert_string_equal(res.hits[i].key, rows[i].c->key);
+    }
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+    remove_folder(dir);
+    free(w);
+}
+
+/* ---- What a hit says ------------------------------------------------- */
+
+static void put_documented(rs_archive *a)
+{
+    static const char report[] = "HISTORY: cough. FINDINGS: Small left pleural effusion. "
+                                 "IMPRESSION: Effusion, likely cardiac.";
+    static const float x[DIM] = {1}, y[DIM] = {0, 1}, z[DIM] = {0, 0, 1};
+    rs_case_image images[] = {{.path = "/a/1.png", .vector = x}, {.path = "/a/2.png", .vector = y}};
+    rs_section sections[] = {{"history", 9, 15}, {"findings", 26, 54}, {"impression", 67, 91}};
+    rs_passage passages[] = {
+        {.section = "findings", .text = "Small left pleural effusion.", .begin = 26, .end = 54,
+         .vector = y},
+        {.section = "impression", .text = "Effusion, likely cardiac.", .begin = 67, .end = 92,
+         .vector = z}};
+    rs_case c = {.key = "one", .title = "Effusion", .report = report, .modality = "CR",
+                 .age_years = 61, .images = images, .n_images = 2, .sections = sections,
+                 .n_sections = 3, .passages = passages, .n_passages = 2};
+
+    put_one(a, &c);
+}
+
+static void test_hit_explains_itself(void **state)
+{
+    static const float image[DIM] = {0, 1}, text[DIM] = {0, 0, 1};
+    rs_query q = rs_query_default();
+    const rs_found *f;
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_result res;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    a = open_writer(dir);
+    put_documented(a);
+    q.text = "left effusions";
+    q.text_vector = text;
+    q.image_vectors = image;
+    q.n_image_vectors = 1;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);
+    assert_int_equal(res.n, 1);
+    assert_string_equal(res.hits[0].title, "Effusion");
+    assert_string_equal(res.hits[0].modality, "CR");
+    assert_null(res.hits[0].body_part);
+    assert_true(res.hits[0].age_years == 61);
+    f = found_by(&res.hits[0], RS_PROBE_IMAGE_IMAGE);
+    assert_string_equal(f->image, "/a/2.png");
+    assert_true(fabs(f->score - 1) < 1e-6);
+    f = found_by(&res.hits[0], RS_PROBE_TEXT_PASSAGE);
+    assert_string_equal(f->passage->section, "impression");
+    assert_null(f->image);
+    f = found_by(&res.hits[0], RS_PROBE_BM25);
+    assert_string_equal(f->passage->section, "findings");     /* two of the two words */
+    assert_int_equal(f->passage->begin, 26);
+    assert_int_equal(f->passage->n_matches, 2);
+    assert_string_equal(rs_evidence_marked(res.hits[0].snippet, "[", "]", &mem),
+                        "Small [left] pleural [effusion].");
+    assert_int_equal(res.hits[0].n_found, 5);
+    assert_true(fabs(res.hits[0].score - 4.5 / 61) < 1e-12);
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+    remove_folder(dir);
+}
+
+static void test_bad_queries(void **state)
+{
+    static const float nan_vector[DIM] = {NAN};
+    rs_query q = rs_query_default();
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_result res;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    a = open_writer(dir);
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);     /* asks for nothing */
+    q.text = "x";
+    q.k = 0;
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
+    q.k = 10;
+    q.weight[RS_PROBE_BM25] = -1;
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
+    assert_non_null(strstr(err.msg, "bm25"));
+    q = rs_query_default();
+    q.image_vectors = nan_vector;
+    q.n_image_vectors = 1;
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
+    q = rs_query_default();
+    q.text = "x";
+    q.filter.by_age = true;
+    q.filter.age_min = NAN;
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
+    q.filter.by_age = false;
+    ok(rs_archive_begin(a, &err), &err);
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);     /* inside a batch */
+    rs_archive_rollback(a);
+    ok(rs_search(a, &q, &mem, &res, &err), &err);                      /* an empty archive */
+    assert_int_equal(res.n, 0);
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+    remove_folder(dir);
+}
+
+/* ---- Other processes' rows ------------------------------------------- */
+
+static size_t hits_for(rs_archive *a, const char *text)
+{
+    rs_query q = rs_query_default();
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    static const float x[DIM] = {1};
+    rs_result res;
+    size_t n;
+
+    q.text = text;
+    q.image_vectors = x;
+    q.n_image_vectors = 1;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);
+    n = res.n;
+    rs_arena_clear(&mem);
+    return n;
+}
+
+static void test_reader_follows_writer(void **state)
+{
+    rs_err err = {RS_OK, ""};
+    rs_archive *writer, *reader;
+    bool found;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    writer = open_archive(dir, RS_ARCHIVE_WRITE);
+    reader = open_archive(dir, RS_ARCHIVE_READ);        /* before there is an encoder */
+    assert_int_equal(hits_for(reader, "effusion"), 0);
+    ok(rs_archive_bind_encoder(writer, &fixture_encoder, &err), &err);
+    put_documented(writer);
+    assert_int_equal(hits_for(reader, "zzz"), 1);       /* by its image */
+    ok(rs_archive_rebuild(writer, &err), &err);
+    assert_int_equal(hits_for(reader, "effusion"), 1);
+    ok(rs_archive_begin(writer, &err), &err);
+    ok(rs_archive_remove(writer, "one", &found, &err), &err);
+    assert_true(found);
+    assert_int_equal(hits_for(reader, "effusion"), 1);  /* not committed */
+    ok(rs_archive_commit(writer, &err), &err);
+    assert_int_equal(hits_for(reader, "effusion"), 0);
+    put_documented(writer);
+    assert_int_equal(hits_for(reader, "effusion"), 1);
+    ok(rs_archive_rebuild(writer, &err), &err);
+    assert_int_equal(hits_for(reader, "effusion"), 1);
+    rs_archive_close(reader);
+    rs_archive_close(writer);
+    remove_folder(dir);
+}
+
+/* ---- Out of memory --------------------------------------------------- */
+
+static rs_status open_and_search(const char *dir, size_t *n, rs_err *err)
+{
+    static const float x[DIM] = {0, 1};
+    rs_query q = rs_query_default();
+    rs_archive *a = NULL;
+    rs_arena mem = {0};
+    rs_result res;
+    rs_status st;
+
+    q.text = "left \"pleural effusion\" -fracture";
+    q.text_vector = x;
+    q.image_vectors = x;
+    q.n_image_vectors = 1;
+    q.filter.modality = "CR";
+    st = rs_archive_open(&a, dir, RS_ARCHIVE_READ, err);
+    if (st == RS_OK)
+        st = rs_search(a, &q, &mem, &res, err);
+    *n = st == RS_OK ? res.n : 0;
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+    return st;
+}
+
+/* Let the k-th allocation fail, for every k until open and search succeed. */
+static void test_out_of_memory(void **state)
+{
+    rs_err err = {RS_OK, ""};
+    size_t n = 0, live;
+    rs_status st = RS_ENOMEM;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    a = open_writer(dir);
+    put_documented(a);
+    ok(rs_archive_rebuild(a, &err), &err);
+    put_documented(a);                     /* so that there is a tail and a tombstone */
+    rs_archive_close(a);
+    live = rs_alloc_live();
+    for (long k = 0; st != RS_OK; k++) {
+        assert_true(k < 2000);
+        rs_alloc_fail_after(k);
+        st = open_and_search(dir, &n, &err);
+        rs_alloc_fail_after(-1);
+        if (st != RS_OK)
+            assert_int_equal(st, RS_ENOMEM);
+        assert_int_equal(rs_alloc_live(), live);
+    }
+    assert_int_equal(n, 1);
+    remove_folder(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vector_probes_equal_naive),
+        cmocka_unit_test(test_words_and_filters),
+        cmocka_unit_test(test_like_leaves_itself_out),
+        cmocka_unit_test(test_depth_is_a_prefix),
+        cmocka_unit_test(test_hit_explains_itself),
+        cmocka_unit_test(test_bad_queries),
+        cmocka_unit_test(test_reader_follows_writer),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
