@@ -53,7 +53,8 @@ static const number whole_numbers[] = {
 
 /* ---- Checks that need more than one field ---------------------------- */
 
-static rs_status check_tower(const rs_tower_config *t, const char *what, const char *tower, rs_err *err)
+static rs_status check_tower(const rs_tower_config *t, const char *what, const char *tower,
+                             rs_err *err)
 {
     if (t->width % t->heads)
         return rs_fail(err, RS_ECORRUPT, "%s: %s: num_attention_heads: %zu do not divide "
@@ -84,8 +85,8 @@ rs_status rs_clip_config_check(const rs_clip_config *c, const char *what, rs_err
         (st = check_tower(&c->text, what, "text_config", err)) != RS_OK)
         return st;
     if (c->patch_size > c->image_size)
-        return rs_fail(err, RS_ECORRUPT, "%s: vision_config: patch_size: %zu is more than image_size "
-                       "%zu", what, c->patch_size, c->image_size);
+        return rs_fail(err, RS_ECORRUPT, "%s: vision_config: patch_size: %zu is more than "
+                       "image_size %zu", what, c->patch_size, c->image_size);
     if (rs_clip_patches(c) > MAX_POSITIONS)
         return rs_fail(err, RS_ECORRUPT, "%s: vision_config: patch_size: %zu gives %zu patches, at "
                        "most %d", what, c->patch_size, rs_clip_patches(c), MAX_POSITIONS);
@@ -157,8 +158,8 @@ static rs_status read_vision(rs_clip_config *c, const json_t *doc, const char *p
     long long channels = 3;
     rs_status st;
 
-    if ((st = find_tower(&at, doc, "vision_config", "vision_config_dict", path, where, err)) != RS_OK ||
-        (st = read_numbers(c, vision_numbers, at, err)) != RS_OK ||
+    st = find_tower(&at, doc, "vision_config", "vision_config_dict", path, where, err);
+    if (st != RS_OK || (st = read_numbers(c, vision_numbers, at, err)) != RS_OK ||
         (st = read_tower(&c->vision, at, err)) != RS_OK)
         return st;
     return rs_json_int(at, "num_channels", 3, 3, 3, &channels, err);
@@ -195,7 +196,8 @@ static rs_status read_config(rs_clip_config *c, const json_t *doc, const char *p
         (st = rs_json_str(at, "model_type", NULL, &type, err)) != RS_OK)
         return st;
     if (strcmp(type, "clip") != 0)
-        return rs_fail(err, RS_EFORMAT, "%s: model_type: \"%.40s\" is not supported (clip)", path, type);
+        return rs_fail(err, RS_EFORMAT, "%s: model_type: \"%.40s\" is not supported (clip)", path,
+                       type);
     if ((st = read_vision(c, doc, path, err)) != RS_OK ||
         (st = read_text(c, doc, path, err)) != RS_OK ||
         (st = read_numbers(c, whole_numbers, at, err)) != RS_OK ||

@@ -213,7 +213,8 @@ void rs_clip_close(rs_clip *m)
 
 /* ---- From nothing ---------------------------------------------------- */
 
-static void fill(float *x, const rs_param *p, start how, float deviation, float logit, rs_random *rnd)
+static void fill(float *x, const rs_param *p, start how, float deviation, float logit,
+                 rs_random *rnd)
 {
     for (size_t i = 0; i < p->count; i++)
         x[i] = how == ONES ? 1 : how == ZEROS ? 0 : how == LOGIT ? logit

@@ -53,7 +53,8 @@ static inline uint32_t narrow(uint32_t x)
     const uint32_t shifter = (127u - 15u + 23u - 10u + 1u) << 23;   /* its ulp is 2^-24 */
     uint32_t sign = x >> 16 & 0x8000u, body = x & 0x7fffffffu;
     uint32_t normal = (body - REBIAS + 0xfffu + (body >> 13 & 1u)) >> 13;
-    uint32_t subnormal = bits_of(float_of(body < SMALLEST ? body : 0) + float_of(shifter)) - shifter;
+    float shifted = float_of(body < SMALLEST ? body : 0) + float_of(shifter);
+    uint32_t subnormal = bits_of(shifted) - shifter;
     uint32_t nan = 0x7e00u | (body >> 13 & 0x3ffu);
     uint32_t out = body < SMALLEST ? subnormal : normal;
 

@@ -23,18 +23,10 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "embeddings/clones_int.h"
 
 #include <math.h>
 #include <string.h>
-
-/* One more copy of a hot loop for CPUs that have AVX2, chosen when the program is
- * loaded; not under sanitizers, which dislike the resolver. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__AVX2__)
-#define CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define CLONES
-#endif
 
 enum {
     LANES = 8,                  /* taps are padded to a multiple of this */
@@ -180,8 +172,8 @@ static inline uint8_t from_fixed(int32_t v)
  * for each output, the high halves of its weights and then the low ones. Neither sum
  * overflows: where a weight is below HALF / 2 its high half is 0, so the low halves
  * add up to no more than the weights do. */
-CLONES static void row_u8(uint8_t *out, size_t step, const int16_t *plane, const axis *a,
-                          const int16_t *halves)
+RS_CLONES static void row_u8(uint8_t *out, size_t step, const int16_t *plane, const axis *a,
+                             const int16_t *halves)
 {
     const size_t taps = a->taps / LANES * LANES;
 
@@ -201,8 +193,8 @@ CLONES static void row_u8(uint8_t *out, size_t step, const int16_t *plane, const
 }
 
 /* One output row of n samples: `count` input rows, `stride` apart, weighed by k. */
-CLONES static void column_u8(uint8_t *restrict out, const uint8_t *restrict in, size_t stride,
-                             const int32_t *k, size_t count, size_t n)
+RS_CLONES static void column_u8(uint8_t *restrict out, const uint8_t *restrict in,
+                                size_t stride, const int32_t *k, size_t count, size_t n)
 {
     int32_t sum[CHUNK];
 

@@ -37,8 +37,15 @@ static const struct { const char *name; size_t size; } dtypes[] = {
 #undef RS_DTYPE_ROW
 };
 
-const char *rs_dtype_name(rs_dtype t) { return (unsigned)t < RS_DTYPE_COUNT ? dtypes[t].name : "?"; }
-size_t rs_dtype_size(rs_dtype t) { return (unsigned)t < RS_DTYPE_COUNT ? dtypes[t].size : 0; }
+const char *rs_dtype_name(rs_dtype t)
+{
+    return (unsigned)t < RS_DTYPE_COUNT ? dtypes[t].name : "?";
+}
+
+size_t rs_dtype_size(rs_dtype t)
+{
+    return (unsigned)t < RS_DTYPE_COUNT ? dtypes[t].size : 0;
+}
 
 /* ---- One tensor of a header ------------------------------------------ */
 
@@ -69,7 +76,8 @@ static rs_status read_sizes(size_t *out, size_t *n, size_t max, rs_json_at at, c
         return rs_fail(err, RS_ECORRUPT, "%s: %s: wanted a list", at.where, key);
     *n = json_array_size(list);
     if (*n > max)
-        return rs_fail(err, RS_ECORRUPT, "%s: %s: %zu numbers, at most %zu", at.where, key, *n, max);
+        return rs_fail(err, RS_ECORRUPT, "%s: %s: %zu numbers, at most %zu", at.where, key, *n,
+                       max);
     for (size_t i = 0; i < *n; i++) {
         const json_t *v = json_array_get(list, i);
         if (!json_is_integer(v) || json_integer_value(v) < 0 ||
@@ -160,12 +168,14 @@ static rs_status check_metadata(const json_t *meta, const char *file, rs_err *er
         return rs_fail(err, RS_ECORRUPT, "%s: __metadata__: wanted an object", file);
     json_object_foreach((json_t *)(uintptr_t)meta, key, v)
         if (!json_is_string(v))
-            return rs_fail(err, RS_ECORRUPT, "%s: __metadata__: %.100s: wanted a string", file, key);
+            return rs_fail(err, RS_ECORRUPT, "%s: __metadata__: %.100s: wanted a string", file,
+                           key);
     return RS_OK;
 }
 
 /* Sets s->header and where the arrays begin. */
-static rs_status read_header(shard *s, const uint8_t *bytes, size_t len, size_t *data_at, rs_err *err)
+static rs_status read_header(shard *s, const uint8_t *bytes, size_t len, size_t *data_at,
+                             rs_err *err)
 {
     rs_reader r = {.p = bytes, .len = len};
     uint64_t n = rs_read_u64le(&r);
@@ -173,7 +183,8 @@ static rs_status read_header(shard *s, const uint8_t *bytes, size_t len, size_t 
     rs_status st;
 
     if (r.failed)
-        return rs_fail(err, RS_ECORRUPT, "%s: %zu bytes, too few for a safetensors file", s->path, len);
+        return rs_fail(err, RS_ECORRUPT, "%s: %zu bytes, too few for a safetensors file", s->path,
+                       len);
     if (n > len - 8)
         return rs_fail(err, RS_ECORRUPT, "%s: header of %llu bytes in a file of %zu", s->path,
                        (unsigned long long)n, len);
@@ -310,7 +321,8 @@ static bool plain_name(const char *file)
 }
 
 /* The shard of FOLDER/FILE, opened if this is the first tensor in it. */
-static rs_status shard_of(shard **out, rs_tensors *t, const char *folder, const char *file, rs_err *err)
+static rs_status shard_of(shard **out, rs_tensors *t, const char *folder, const char *file,
+                          rs_err *err)
 {
     char *path = rs_path_join(folder, file);
     rs_status st = RS_OK;
@@ -466,7 +478,8 @@ rs_status rs_tensors_check(const rs_tensors *t, const char *name, const size_t *
     if (!same_shape(found, shape, rank))
         return rs_fail(err, RS_ECORRUPT, "%s: tensor %s: shape %s, wanted %s", found->file, name,
                        shape_text(is, found->shape, found->rank), shape_text(want, shape, rank));
-    if (found->dtype != RS_DTYPE_F32 && found->dtype != RS_DTYPE_F16 && found->dtype != RS_DTYPE_BF16)
+    if (found->dtype != RS_DTYPE_F32 && found->dtype != RS_DTYPE_F16 &&
+        found->dtype != RS_DTYPE_BF16)
         return rs_fail(err, RS_ECORRUPT, "%s: tensor %s: dtype %s, wanted F32, F16 or BF16",
                        found->file, name, rs_dtype_name(found->dtype));
     return RS_OK;

@@ -62,7 +62,8 @@ static rs_status header_of(rs_buf *out, const char *path, const rs_tensor_out *t
             st = rs_fail(err, RS_EARG, "write %s: tensor %s is given twice", path, tensor[i].name);
             goto done;
         }
-        if (json_object_set_new(header, tensor[i].name, entry_of(&tensor[i], at, at + bytes)) != 0) {
+        if (json_object_set_new(header, tensor[i].name,
+                                entry_of(&tensor[i], at, at + bytes)) != 0) {
             st = out_of_memory(path, err);
             goto done;
         }

@@ -143,7 +143,7 @@ static void test_tiny_models(void **state)
     assert_same(&c, &gelu);
 }
 
-/* ---- As saved ----------------------------------------------------------- */
+/* ---- As saved ---------------------------------------------------------- */
 
 static void test_save_load(void **state)
 {
@@ -177,7 +177,7 @@ static void test_save_refuses(void **state)
     assert_non_null(strstr(err.msg, "text_config: num_attention_heads: 7 do not divide hidden_size 512"));
 }
 
-/* ---- As broken ----------------------------------------------------------- */
+/* ---- As broken --------------------------------------------------------- */
 
 static void test_refuses(void **state)
 {

@@ -73,7 +73,7 @@ static const rs_param *param(const rs_clip *m, const char *name)
     return NULL;
 }
 
-/* ---- The table ----------------------------------------------------------- */
+/* ---- The table --------------------------------------------------------- */
 
 static void test_table_tiles_the_block(void **state)
 {
@@ -151,7 +151,7 @@ static void test_decay(void **state)
     rs_clip_close(m);
 }
 
-/* ---- Opening --------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------- */
 
 static void test_open_holds_the_file(void **state)
 {
@@ -206,7 +206,7 @@ static void test_open_sharded(void **state)
     rs_clip_close(b);
 }
 
-/* ---- Starting --------------------------------------------------------------- */
+/* ---- Starting ---------------------------------------------------------- */
 
 /* Mean and deviation of one tensor. */
 static void moments(const rs_clip *m, const rs_param *p, double *mean, double *deviation)
@@ -279,7 +279,7 @@ static void test_new_refuses(void **state)
     assert_null(m);
 }
 
-/* ---- Saving ------------------------------------------------------------------ */
+/* ---- Saving ------------------------------------------------------------ */
 
 static void test_round_trip(void **state)
 {
@@ -318,7 +318,7 @@ static void test_save_refuses(void **state)
     rs_clip_close(m);
 }
 
-/* ---- Files that do not fit ------------------------------------------------------ */
+/* ---- Files that do not fit --------------------------------------------- */
 
 enum { MOST = 100 };
 
@@ -458,7 +458,7 @@ static void test_no_folder(void **state)
     assert_null(m);
 }
 
-/* ---- Out of memory ----------------------------------------------------------------- */
+/* ---- Out of memory ----------------------------------------------------- */
 
 static void test_allocation_failures(void **state)
 {

@@ -66,7 +66,7 @@ static void assert_says(const rs_err *err, const char *part, const char *row)
         fail_msg("%s: message is \"%s\", wanted \"%s\" in it", row, err->msg, part);
 }
 
-/* ---- Reading --------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------- */
 
 static void test_reads_three_dtypes(void **state)
 {
@@ -136,7 +136,7 @@ static void test_refuses_what_does_not_fit(void **state)
     rs_buf_clear(&b);
 }
 
-/* ---- Hostile headers -------------------------------------------------- */
+/* ---- Hostile headers --------------------------------------------------- */
 
 #define ONE(dtype, shape, offsets) \
     "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
@@ -247,7 +247,7 @@ static void test_every_truncation(void **state)
     rs_buf_clear(&b);
 }
 
-/* ---- Writing --------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------- */
 
 static void test_write_read(void **state)
 {
@@ -329,7 +329,7 @@ static void test_write_refuses(void **state)
     assert_says(&err, "none/x", "no folder");
 }
 
-/* ---- Models in several files ------------------------------------------ */
+/* ---- Models in several files ------------------------------------------- */
 
 static void write_text(const char *name, const char *text)
 {

@@ -328,6 +328,12 @@ static bool take_cxr(FILE *out, const char *folder, const json_t *c, const char 
 
 /* ---- phantoms -------------------------------------------------------- */
 
+static const char *first_finding(const json_t *c)
+{
+    const json_t *f = json_array_get(json_object_get(c, "findings_list"), 0);
+    return f ? str(f, "finding") : "normal";
+}
+
 static bool take_phantom(FILE *out, const char *folder, const json_t *c, const char *split)
 {
     const json_t *images = json_object_get(c, "images"), *views = json_object_get(c, "view");
@@ -346,6 +352,7 @@ static bool take_phantom(FILE *out, const char *folder, const json_t *c, const c
         add_text(row, str(c, "findings"));
         rs_free(text);
         set_text(row, "label", str(c, "label"));
+        set_text(row, "finding", first_finding(c));
         set_text(row, "modality", str(c, "modality"));
         set_text(row, "region", str(c, "body_part"));
         set_text(row, "view", view);

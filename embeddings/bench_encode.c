@@ -1,0 +1,210 @@
+/* bench_encode.c - see bench_encode.h. A batch is split evenly over the threads, as the
+ * encoder does it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "embeddings/bench_encode.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/threads.h"
+#include "embeddings/clip_int.h"
+#include "embeddings/matmul.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH_MAX = 32, RUNS_MAX = 1000, THREADS_MAX = 256 };
+
+/* One model under measurement. */
+typedef struct {
+    const rs_bench_request *q;
+    const char *name;
+    rs_clip *m;
+    rs_pool *pool;                 /* of `threads` */
+    size_t threads;
+    rs_tape *tape[THREADS_MAX];
+    float  *pixels, *out;          /* [BATCH_MAX x ...] */
+    int32_t *ids;                  /* [BATCH_MAX x tokens] */
+    size_t length[BATCH_MAX];
+    size_t tokens, batch;          /* of the row; tokens 0: images */
+    pthread_mutex_t lock;
+    rs_status st;                  /* of any part */
+    rs_err err;
+} bench;
+
+/* ---- One row ----------------------------------------------------------------------- */
+
+static void on_part(void *ctx, size_t i, size_t worker)
+{
+    bench *b = ctx;
+    const rs_clip_config *c = rs_clip_config_of(b->m);
+    const size_t first = i * b->batch / b->threads, n = (i + 1) * b->batch / b->threads - first;
+    const size_t floats = 3 * c->image_size * c->image_size;
+    float *out = b->out + first * c->dim;
+    rs_err err = {0};
+    rs_status st;
+
+    if (b->tokens)
+        st = rs_clip_text_forward(b->m, b->ids + first * b->tokens, b->length, n, b->tape[worker],
+                                  false, out, &err);
+    else
+        st = rs_clip_image_forward(b->m, b->pixels + first * floats, n, b->tape[worker], false,
+                                   out, &err);
+    if (st != RS_OK) {
+        pthread_mutex_lock(&b->lock);
+        b->st = st;
+        b->err = err;
+        pthread_mutex_unlock(&b->lock);
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void fill_texts(bench *b)
+{
+    const rs_clip_config *c = rs_clip_config_of(b->m);
+
+    for (size_t i = 0; i < BATCH_MAX; i++) {
+        b->length[i] = b->tokens;
+        for (size_t j = 0; j < b->tokens; j++)
+            b->ids[i * b->tokens + j] = (int32_t)((7 * i + 13 * j) % (c->vocab_size - 1));
+        /* The end: with the old spelling that is the largest id. */
+        b->ids[(i + 1) * b->tokens - 1] =
+            c->eos_id == 2 ? (int32_t)c->vocab_size - 1 : c->eos_id;
+        for (size_t j = 0; j + 1 < b->tokens; j++)
+            if (b->ids[i * b->tokens + j] == c->eos_id)
+                b->ids[i * b->tokens + j] = 0;
+    }
+}
+
+/* Runs batches for the time asked, after one that warms up, and reports the row. */
+static rs_status measure(bench *b, size_t batch, size_t tokens, rs_err *err)
+{
+    const double least = b->q->seconds > 0 ? b->q->seconds : 0.5;
+    double run[RUNS_MAX], all = 0;
+    size_t runs = 0;
+    uint64_t flops = 0;
+
+    b->batch = batch;
+    b->tokens = tokens;
+    if (tokens)
+        fill_texts(b);
+    rs_pool_for(b->pool, b->threads, on_part, b);
+    while (b->st == RS_OK && runs < RUNS_MAX && (runs == 0 || all < least)) {
+        uint64_t before = rs_matmul_flops();
+        double start = rs_now_s();
+        rs_pool_for(b->pool, b->threads, on_part, b);
+        run[runs] = rs_now_s() - start;
+        flops += rs_matmul_flops() - before;
+        all += run[runs++];
+    }
+    if (b->st != RS_OK) {
+        if (err)
+            *err = b->err;
+        return b->st;
+    }
+    qsort(run, runs, sizeof *run, by_size);
+    rs_bench_row row = {
+        .model = b->name, .tower = tokens ? "text" : "image", .precision = "f32",
+        .threads = b->threads, .batch = batch,
+        .tokens = tokens ? tokens : rs_clip_patches(rs_clip_config_of(b->m)) + 1,
+        .per_second = (double)batch / run[runs / 2], .ms = 1e3 * run[runs / 2],
+        .gflops = 1e-9 * (double)flops / all,
+        .rss_mib = (double)rs_peak_rss_bytes() / (1 << 20),
+    };
+    b->q->row(b->q->ctx, &row);
+    return RS_OK;
+}
+
+/* ---- One model ----------------------------------------------------------------------- */
+
+static rs_status open_random(rs_clip **m, rs_err *err)
+{
+    const rs_clip_config c = {
+        .vision = {768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU},
+        .text = {512, 12, 8, 2048, 1e-5f, RS_ACT_QUICK_GELU},
+        .image_size = 224, .patch_size = 32, .vocab_size = 49408, .max_tokens = 77,
+        .eos_id = 49407, .bos_id = 49406, .dim = 512, .logit_scale = 2.6592f,
+    };
+    rs_random rnd = rs_random_seed(1);
+    return rs_clip_new(m, &c, &rnd, err);
+}
+
+static rs_status set_up(bench *b, rs_err *err)
+{
+    const rs_clip_config *c;
+    rs_status st = b->q->folder ? rs_clip_open(&b->m, b->q->folder, err)
+                                : open_random(&b->m, err);
+    if (st != RS_OK)
+        return st;
+    c = rs_clip_config_of(b->m);
+    const size_t floats = 3 * c->image_size * c->image_size;
+    b->pixels = rs_calloc(BATCH_MAX * floats, sizeof *b->pixels);
+    b->out = rs_calloc(BATCH_MAX * c->dim, sizeof *b->out);
+    b->ids = rs_calloc(BATCH_MAX * c->max_tokens, sizeof *b->ids);
+    if (!b->pixels || !b->out || !b->ids)
+        return rs_fail(err, RS_ENOMEM, "bench: no memory");
+    for (size_t i = 0; i < BATCH_MAX * floats; i++)
+        b->pixels[i] = (float)(i % 255) / 128 - 1;
+    return RS_OK;
+}
+
+static rs_status use_threads(bench *b, size_t threads, rs_err *err)
+{
+    rs_pool_free(b->pool);
+    b->pool = NULL;
+    b->threads = threads;
+    for (size_t i = 0; i < threads; i++)
+        if (!b->tape[i] && !(b->tape[i] = rs_tape_new()))
+            return rs_fail(err, RS_ENOMEM, "bench: no memory");
+    return rs_pool_new(&b->pool, threads, err);
+}
+
+static rs_status measure_all(bench *b, rs_err *err)
+{
+    static const size_t batches[] = {1, 8, BATCH_MAX}, lengths[] = {0, 10, 77};
+    const size_t max = rs_clip_config_of(b->m)->max_tokens;
+    rs_status st = RS_OK;
+
+    for (size_t l = 0; l < 3; l++) {
+        const size_t tokens = lengths[l] < max ? lengths[l] : max;
+        for (size_t i = 0; i < 3 && st == RS_OK; i++)
+            if (b->threads == 1 || batches[i] > 1)   /* one item is one thread's */
+                st = measure(b, batches[i], tokens, err);
+    }
+    return st;
+}
+
+rs_status rs_bench_encode(const rs_bench_request *q, rs_err *err)
+{
+    size_t most = q->threads ? q->threads : rs_cores();
+    bench *b = rs_calloc(1, sizeof *b);
+    rs_status st;
+
+    if (!b)
+        return rs_fail(err, RS_ENOMEM, "bench: no memory");
+    most = most < THREADS_MAX ? most : THREADS_MAX;
+    b->q = q;
+    b->name = q->folder ? strrchr(q->folder, '/') : "random ViT-B/32";
+    b->name = !b->name ? q->folder : *b->name == '/' && b->name[1] ? b->name + 1
+            : *b->name == '/' ? q->folder : b->name;
+    pthread_mutex_init(&b->lock, NULL);
+    if ((st = set_up(b, err)) == RS_OK && (st = use_threads(b, 1, err)) == RS_OK &&
+        (st = measure_all(b, err)) == RS_OK && most > 1 &&
+        (st = use_threads(b, most, err)) == RS_OK)
+        st = measure_all(b, err);
+    for (size_t i = 0; i < THREADS_MAX; i++)
+        rs_tape_free(b->tape[i]);
+    rs_pool_free(b->pool);
+    rs_clip_close(b->m);
+    rs_free(b->pixels);
+    rs_free(b->out);
+    rs_free(b->ids);
+    pthread_mutex_destroy(&b->lock);
+    rs_free(b);
+    return st;
+}

@@ -1,0 +1,39 @@
+/* bench_encode.h - how fast a model encodes on this machine.
+ *
+ * The towers alone: no decoding, no tokenising. Texts have bos, words and eos, `tokens`
+ * in all. Weights decide nothing about speed, so a model of random ones will do.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_EMBEDDINGS_BENCH_ENCODE_H
+#define RS_EMBEDDINGS_BENCH_ENCODE_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+
+typedef struct {
+    const char *model;             /* the folder's last part, or "random ViT-B/32" */
+    const char *tower;             /* "image" or "text" */
+    const char *precision;         /* "f32" */
+    size_t threads, batch;
+    size_t tokens;                 /* rows of the transformer an item has */
+    double per_second;             /* items */
+    double ms;                     /* a whole batch, median */
+    double gflops;                 /* of matrix products, done per second */
+    double rss_mib;                /* the process's peak so far */
+} rs_bench_row;
+
+typedef struct {
+    const char *folder;            /* NULL: random weights of the shape of ViT-B/32 */
+    size_t threads;                /* the most; 0: one a core. Measured: 1 and this */
+    double seconds;                /* for each row at least, 0 counts as 0.5 */
+    void (*row)(void *ctx, const rs_bench_row *row);   /* called as rows are done */
+    void *ctx;
+} rs_bench_request;
+
+/* Opens the model and measures batches of 1, 8, 32 images and texts of 10 and 77 tokens
+ * (or as many as it reads). RS_ENOENT, RS_ECORRUPT, RS_ENOMEM as of rs_clip_open. */
+rs_status rs_bench_encode(const rs_bench_request *q, rs_err *err);
+
+#endif
