@@ -11,6 +11,17 @@
 
 enum { MAX_POINTS = 512, SPLINE_STEPS = 8 };
 
+/* fminf and fmaxf are calls, for the sake of NaN; these are one instruction. */
+static inline float lesser(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+static inline float greater(float a, float b)
+{
+    return a > b ? a : b;
+}
+
 /* ---- Canvases ---------------------------------------------------------- */
 
 ph_canvas ph_canvas_new(size_t width, size_t height)
@@ -77,13 +88,13 @@ void ph_blend(ph_canvas *c, const ph_canvas *what, const ph_canvas *mask)
     size_t m = shared(c, mask);
 
     for (size_t i = 0; i < n && i < m; i++)
-        c->at[i] += fminf(fmaxf(mask->at[i], 0.f), 1.f) * (what->at[i] - c->at[i]);
+        c->at[i] += lesser(greater(mask->at[i], 0.f), 1.f) * (what->at[i] - c->at[i]);
 }
 
 void ph_clamp(ph_canvas *c, float lo, float hi)
 {
     for (size_t i = 0; i < c->width * c->height; i++)
-        c->at[i] = fminf(fmaxf(c->at[i], lo), hi);
+        c->at[i] = lesser(greater(c->at[i], lo), hi);
 }
 
 void ph_affine(ph_canvas *c, float a, float b)
@@ -100,8 +111,8 @@ static inline float mixed(float p, float k, float v, ph_mix mix)
     case PH_ADD: return p + k * v;
     case PH_MUL: return p * (1.f + k * (v - 1.f));
     case PH_SET: return p + k * (v - p);
-    case PH_MAX: return fmaxf(p, k * v);
-    case PH_MIN: return p + k * (fminf(p, v) - p);
+    case PH_MAX: return greater(p, k * v);
+    case PH_MIN: return p + k * (lesser(p, v) - p);
     }
     return p;
 }
@@ -109,9 +120,9 @@ static inline float mixed(float p, float k, float v, ph_mix mix)
 /* 1 inside (d well below 0), 0 outside, over `soft` pixels around d = 0. */
 static inline float coverage(float d, float soft)
 {
-    float t = 0.5f - d / fmaxf(soft, 1.f);
+    float t = 0.5f - d / greater(soft, 1.f);
 
-    t = fminf(fmaxf(t, 0.f), 1.f);
+    t = lesser(greater(t, 0.f), 1.f);
     return t * t * (3.f - 2.f * t);
 }
 
@@ -136,10 +147,10 @@ static span box_of_points(const ph_canvas *c, const ph_point *p, size_t n, float
     float x0 = INFINITY, y0 = INFINITY, x1 = -INFINITY, y1 = -INFINITY;
 
     for (size_t i = 0; i < n; i++) {
-        x0 = fminf(x0, p[i].x);
-        y0 = fminf(y0, p[i].y);
-        x1 = fmaxf(x1, p[i].x);
-        y1 = fmaxf(y1, p[i].y);
+        x0 = lesser(x0, p[i].x);
+        y0 = lesser(y0, p[i].y);
+        x1 = greater(x1, p[i].x);
+        y1 = greater(y1, p[i].y);
     }
     return box_around(c, x0 - margin, y0 - margin, x1 + margin, y1 + margin);
 }
@@ -150,7 +161,7 @@ typedef struct { float cs, sn, rx, ry, power; } oval_frame;
 
 static oval_frame frame_of(ph_oval o)
 {
-    return (oval_frame){cosf(o.angle), sinf(o.angle), fmaxf(o.rx, 1e-3f), fmaxf(o.ry, 1e-3f),
+    return (oval_frame){cosf(o.angle), sinf(o.angle), greater(o.rx, 1e-3f), greater(o.ry, 1e-3f),
                         o.power > 0.f ? o.power : 2.f};
 }
 
@@ -190,7 +201,7 @@ void ph_paint_oval(ph_canvas *c, ph_oval o, float soft, ph_mix mix, float value)
             float dx = (float)x - o.x, dy = (float)y - o.y;
             float rho = oval_rho(&f, dx, dy);
             /* Distance to the outline along the ray from the centre. */
-            float d = rho > 1e-4f ? hypotf(dx, dy) * (1.f - 1.f / rho) : -fminf(f.rx, f.ry);
+            float d = rho > 1e-4f ? hypotf(dx, dy) * (1.f - 1.f / rho) : -lesser(f.rx, f.ry);
             float k = coverage(d, soft);
 
             if (k > 0.f)
@@ -242,7 +253,7 @@ static void cover_run(float *row, size_t width, float x0, float x1, float gain)
     size_t from = clip(floorf(first), width), to = clip(ceilf(last), width);
 
     for (size_t i = from; i < to; i++)
-        row[i] += gain * (fminf(last, (float)i + 1.f) - fmaxf(first, (float)i));
+        row[i] += gain * (lesser(last, (float)i + 1.f) - greater(first, (float)i));
 }
 
 /* Even-odd coverage of the outline, four lines a pixel, into a canvas whose upper
@@ -270,7 +281,7 @@ static void paint_patch(ph_canvas *c, const ph_canvas *m, span b, ph_mix mix, fl
     for (size_t y = 0; y < m->height; y++)
         for (size_t x = 0; x < m->width; x++) {
             float *at = c->at + (b.y0 + y) * c->width + b.x0 + x;
-            float k = fminf(m->at[y * m->width + x], 1.f);
+            float k = lesser(m->at[y * m->width + x], 1.f);
 
             if (k > 1e-4f)
                 *at = mixed(*at, k, value, mix);
@@ -312,7 +323,7 @@ static inline float rod_distance(ph_point a, ph_point b, float ra, float rb, flo
     float ux = b.x - a.x, uy = b.y - a.y, len2 = ux * ux + uy * uy;
     float t = len2 > 0.f ? ((x - a.x) * ux + (y - a.y) * uy) / len2 : 0.f;
 
-    t = fminf(fmaxf(t, 0.f), 1.f);
+    t = lesser(greater(t, 0.f), 1.f);
     *radius = ra + (rb - ra) * t;
     float dx = x - a.x - t * ux, dy = y - a.y - t * uy;
     return sqrtf(dx * dx + dy * dy);
@@ -323,7 +334,7 @@ typedef struct { profile kind; float soft, inner; } line_style;
 
 static inline float line_coverage(const line_style *s, float d, float radius)
 {
-    float rho = d / fmaxf(radius, 1e-3f);
+    float rho = d / greater(radius, 1e-3f);
 
     if (s->kind == FLAT)
         return coverage(d - radius, s->soft);
@@ -339,9 +350,9 @@ static inline float line_coverage(const line_style *s, float d, float radius)
 static void cover_piece(ph_canvas *m, const line_style *s, ph_point a, ph_point b, float ra,
                         float rb, float ox, float oy)
 {
-    float reach = fmaxf(ra, rb) + s->soft + 1.f;
-    span box = box_around(m, fminf(a.x, b.x) - ox - reach, fminf(a.y, b.y) - oy - reach,
-                          fmaxf(a.x, b.x) - ox + reach, fmaxf(a.y, b.y) - oy + reach);
+    float reach = greater(ra, rb) + s->soft + 1.f;
+    span box = box_around(m, lesser(a.x, b.x) - ox - reach, lesser(a.y, b.y) - oy - reach,
+                          greater(a.x, b.x) - ox + reach, greater(a.y, b.y) - oy + reach);
 
     for (size_t y = box.y0; y < box.y1; y++)
         for (size_t x = box.x0; x < box.x1; x++) {
@@ -360,9 +371,9 @@ static void cover_piece(ph_canvas *m, const line_style *s, ph_point a, ph_point 
 static void cover_near(ph_canvas *m, ph_point a, ph_point b, float ra, float rb, float ox,
                        float oy)
 {
-    float reach = fmaxf(ra, rb) + 1.f;
-    span box = box_around(m, fminf(a.x, b.x) - ox - reach, fminf(a.y, b.y) - oy - reach,
-                          fmaxf(a.x, b.x) - ox + reach, fmaxf(a.y, b.y) - oy + reach);
+    float reach = greater(ra, rb) + 1.f;
+    span box = box_around(m, lesser(a.x, b.x) - ox - reach, lesser(a.y, b.y) - oy - reach,
+                          greater(a.x, b.x) - ox + reach, greater(a.y, b.y) - oy + reach);
 
     for (size_t y = box.y0; y < box.y1; y++)
         for (size_t x = box.x0; x < box.x1; x++) {
@@ -370,7 +381,7 @@ static void cover_near(ph_canvas *m, ph_point a, ph_point b, float ra, float rb,
             float d = rod_distance(a, b, ra, rb, (float)x + ox, (float)y + oy, &radius);
             float *at = m->at + y * m->width + x;
 
-            *at = fmaxf(*at, 1.f - d / fmaxf(radius, 1e-3f));
+            *at = greater(*at, 1.f - d / greater(radius, 1e-3f));
         }
 }
 
@@ -383,7 +394,7 @@ static void hollow_out(ph_canvas *m, const line_style *s)
 static void paint_styled(ph_canvas *c, const ph_point *p, size_t n, float r0, float r1,
                          line_style s, ph_mix mix, float value)
 {
-    span b = box_of_points(c, p, n, fmaxf(r0, r1) + s.soft + 2.f);
+    span b = box_of_points(c, p, n, greater(r0, r1) + s.soft + 2.f);
 
     assert(n <= MAX_POINTS);
     if (b.x0 >= b.x1 || b.y0 >= b.y1 || n < 2)
@@ -421,7 +432,7 @@ void ph_paint_rod(ph_canvas *c, const ph_point *p, size_t n, float r0, float r1,
 void ph_paint_pipe(ph_canvas *c, const ph_point *p, size_t n, float r0, float r1, float inner,
                    ph_mix mix, float value)
 {
-    paint_styled(c, p, n, r0, r1, (line_style){HOLLOW, 0.f, fmaxf(inner, 1e-3f)}, mix, value);
+    paint_styled(c, p, n, r0, r1, (line_style){HOLLOW, 0.f, greater(inner, 1e-3f)}, mix, value);
 }
 
 void ph_paint_mask(ph_canvas *c, const ph_canvas *mask, ph_mix mix, float value)
@@ -429,7 +440,7 @@ void ph_paint_mask(ph_canvas *c, const ph_canvas *mask, ph_mix mix, float value)
     size_t n = shared(c, mask);
 
     for (size_t i = 0; i < n; i++) {
-        float k = fminf(mask->at[i], 1.f);
+        float k = lesser(mask->at[i], 1.f);
 
         if (k > 0.f)
             c->at[i] = mixed(c->at[i], k, value, mix);
@@ -509,18 +520,19 @@ static void add_layer(ph_canvas *c, const ph_canvas *mask, float cell, float gai
     for (size_t y = 0; y < c->height; y++) {
         float fy = (float)y / cell, ty = fy - floorf(fy);
         long iy = (long)floorf(fy), held = -1;
-        float left = 0.f, right = 0.f;
+        float left = 0.f, right = 0.f, per = 1.f / cell;
 
         ty = ty * ty * (3.f - 2.f * ty);
         for (size_t x = 0; x < c->width; x++) {
-            float fx = (float)x / cell, tx = fx - floorf(fx);
-            long ix = (long)floorf(fx);
+            float fx = (float)x * per, tx;
+            long ix = (long)fx;                        /* x is never negative */
 
             if (ix != held) {
                 left = ph_mixf(lattice(seed, ix, iy), lattice(seed, ix, iy + 1), ty);
                 right = ph_mixf(lattice(seed, ix + 1, iy), lattice(seed, ix + 1, iy + 1), ty);
                 held = ix;
             }
+            tx = fx - (float)ix;
             tx = tx * tx * (3.f - 2.f * tx);
             c->at[y * c->width + x] +=
                 gain * ph_mixf(left, right, tx) * (mask ? mask->at[y * c->width + x] : 1.f);
@@ -540,7 +552,7 @@ void ph_add_noise(ph_canvas *c, const ph_canvas *mask, float scale, int octaves,
     if (mask && !shared(c, mask))
         return;
     for (int i = 0; i < octaves; i++, gain *= fall, scale *= 0.5f)
-        add_layer(c, mask, fmaxf(scale, 1.f), gain, rs_random_u64(r));
+        add_layer(c, mask, greater(scale, 1.f), gain, rs_random_u64(r));
 }
 
 /* Near enough to normal: four 16-bit uniforms summed, variance 1. */
@@ -571,55 +583,78 @@ void ph_add_grain(ph_canvas *c, float sigma, float blur, rs_random *r)
 
 /* ---- Filters --------------------------------------------------------------------- */
 
-/* Mean over [-r, r] of n values `step` apart, edges repeated; tmp holds n. */
-static void box_line(float *v, size_t n, size_t step, long r, float *tmp)
-{
-    long last = (long)n - 1;
-    float sum = 0.f, scale = 1.f / (float)(2 * r + 1);
+/* Lines are filtered LANES at a time: value i of lane j lies at v[i * step + j * lane]. */
+enum { LANES = 16 };
+typedef struct { float *v; size_t n, step, lane, lanes; } bundle;
 
-    for (size_t i = 0; i < n; i++)
-        tmp[i] = v[i * step];
+static void load(float (*tmp)[LANES], const bundle *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        for (size_t j = 0; j < b->lanes; j++)
+            tmp[i][j] = b->v[i * b->step + j * b->lane];
+}
+
+static inline size_t inside(long i, long last)
+{
+    return i < 0 ? 0 : (size_t)(i > last ? last : i);
+}
+
+/* Mean over [-r, r], edges repeated. */
+static void box_lines(const bundle *b, long r, float (*tmp)[LANES])
+{
+    long last = (long)b->n - 1;
+    float sum[LANES] = {0}, scale = 1.f / (float)(2 * r + 1);
+
+    load(tmp, b);
     for (long k = -r; k <= r; k++)
-        sum += tmp[k < 0 ? 0 : k > last ? last : k];
+        for (size_t j = 0; j < LANES; j++)
+            sum[j] += tmp[inside(k, last)][j];
     for (long i = 0; i <= last; i++) {
-        long out = i - r, in = i + r + 1;
+        const float *in = tmp[inside(i + r + 1, last)], *out = tmp[inside(i - r, last)];
 
-        v[(size_t)i * step] = sum * scale;
-        sum += tmp[in > last ? last : in] - tmp[out < 0 ? 0 : out];
+        for (size_t j = 0; j < b->lanes; j++)
+            b->v[(size_t)i * b->step + j * b->lane] = sum[j] * scale;
+        for (size_t j = 0; j < LANES; j++)
+            sum[j] += in[j] - out[j];
     }
 }
 
-static void kernel_line(float *v, size_t n, size_t step, const float *k, long r, float *tmp)
+static void kernel_lines(const bundle *b, const float *k, long r, float (*tmp)[LANES])
 {
-    long last = (long)n - 1;
+    long last = (long)b->n - 1;
 
-    for (size_t i = 0; i < n; i++)
-        tmp[i] = v[i * step];
+    load(tmp, b);
     for (long i = 0; i <= last; i++) {
-        float sum = 0.f;
+        float sum[LANES] = {0};
 
-        for (long j = -r; j <= r; j++) {
-            long at = i + j;
+        for (long m = -r; m <= r; m++) {
+            const float *at = tmp[inside(i + m, last)];
 
-            sum += k[j + r] * tmp[at < 0 ? 0 : at > last ? last : at];
+            for (size_t j = 0; j < LANES; j++)
+                sum[j] += k[m + r] * at[j];
         }
-        v[(size_t)i * step] = sum;
+        for (size_t j = 0; j < b->lanes; j++)
+            b->v[(size_t)i * b->step + j * b->lane] = sum[j];
     }
 }
 
-static void blur_lines(ph_canvas *c, const float *k, long r, float *tmp)
+/* Rows, then columns, by the kernel k of 2 r + 1 values or by a box where k is NULL. */
+static void blur_lines(ph_canvas *c, const float *k, long r, float (*tmp)[LANES])
 {
-    for (size_t y = 0; y < c->height; y++) {
-        if (k)
-            kernel_line(c->at + y * c->width, c->width, 1, k, r, tmp);
-        else
-            box_line(c->at + y * c->width, c->width, 1, r, tmp);
-    }
-    for (size_t x = 0; x < c->width; x++) {
-        if (k)
-            kernel_line(c->at + x, c->height, c->width, k, r, tmp);
-        else
-            box_line(c->at + x, c->height, c->width, r, tmp);
+    size_t w = c->width, h = c->height;
+
+    for (int columns = 0; columns < 2; columns++) {
+        size_t across = columns ? w : h, along = columns ? h : w;
+
+        for (size_t from = 0; from < across; from += LANES) {
+            bundle b = {c->at + (columns ? from : from * w), along, columns ? w : 1,
+                        columns ? 1 : w, across - from < LANES ? across - from : LANES};
+
+            if (k)
+                kernel_lines(&b, k, r, tmp);
+            else
+                box_lines(&b, r, tmp);
+        }
     }
 }
 
@@ -630,7 +665,8 @@ void ph_blur(ph_canvas *c, float sigma)
 
     if (!c->at || sigma < 0.2f)
         return;
-    float *tmp = rs_calloc(c->width > c->height ? c->width : c->height, sizeof *tmp);
+    float (*tmp)[LANES] =
+        rs_calloc_aligned(c->width > c->height ? c->width : c->height, sizeof *tmp);
 
     if (!tmp) {
         c->failed = true;
@@ -670,8 +706,8 @@ void ph_sharpen(ph_canvas *c, float sigma, float gain)
 /* Bilinear, edges repeated. */
 static float sample(const ph_canvas *c, float x, float y)
 {
-    x = fminf(fmaxf(x, 0.f), (float)(c->width - 1));
-    y = fminf(fmaxf(y, 0.f), (float)(c->height - 1));
+    x = lesser(greater(x, 0.f), (float)(c->width - 1));
+    y = lesser(greater(y, 0.f), (float)(c->height - 1));
     size_t ix = (size_t)x, iy = (size_t)y;
     size_t jx = ix + 1 < c->width ? ix + 1 : ix, jy = iy + 1 < c->height ? iy + 1 : iy;
     float tx = x - (float)ix, ty = y - (float)iy;
@@ -783,7 +819,7 @@ rs_status ph_to_image(rs_image *im, const ph_canvas *c, float lo, float hi, floa
     unsigned char *out = im->pixels;
 
     for (size_t i = 0; i < c->width * c->height; i++) {
-        float t = fminf(fmaxf((c->at[i] - lo) / (hi - lo), 0.f), 1.f);
+        float t = lesser(greater((c->at[i] - lo) / (hi - lo), 0.f), 1.f);
 
         if (gamma != 1.f)
             t = powf(t, gamma);
