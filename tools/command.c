@@ -22,7 +22,6 @@ struct rs_cli {
     size_t n_args;
     given *given;
     size_t n_given;
-    const char **values;                   /* room for rs_cli_values */
 };
 
 /* ---- Reading --------------------------------------------------------- */
@@ -49,13 +48,12 @@ const char *rs_cli_value(const rs_cli *c, const char *option, const char *fallba
     return value;
 }
 
-const char *const *rs_cli_values(const rs_cli *c, const char *option, size_t *n)
+const char *const *rs_cli_values(rs_cli *c, const char *option, size_t *n)
 {
-    /* Room was taken by the parser; the list holds until the next call. */
-    const char **list = c->values;
+    const char **list = rs_new(&c->mem, const char *, c->n_given + 1);
 
     *n = 0;
-    for (size_t i = 0; i < c->n_given; i++)
+    for (size_t i = 0; list && i < c->n_given; i++)
         if (strcmp(c->given[i].option->name, option) == 0)
             list[(*n)++] = c->given[i].value;
     return list;
@@ -306,8 +304,7 @@ static int parse(rs_cli *c, int argc, char **argv)
 
     c->args = rs_new(&c->mem, const char *, (size_t)argc + 1);
     c->given = rs_new(&c->mem, given, (size_t)argc + 1);
-    c->values = rs_new(&c->mem, const char *, (size_t)argc + 1);
-    if (!c->args || !c->given || !c->values)
+    if (!c->args || !c->given)
         return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "out of memory"});
     for (int i = 1; i < argc; i++) {
         if (!only_args && strcmp(argv[i], "--") == 0) {

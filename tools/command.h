@@ -51,8 +51,9 @@ const char *rs_cli_arg(const rs_cli *c, size_t i);
 bool        rs_cli_flag(const rs_cli *c, const char *option);
 /* The last value given, or `fallback`. */
 const char *rs_cli_value(const rs_cli *c, const char *option, const char *fallback);
-/* All values of a repeated option, in order: [*n]; the list holds until the next call. */
-const char *const *rs_cli_values(const rs_cli *c, const char *option, size_t *n);
+/* All values of a repeated option, in order: [*n]; lives as long as rs_cli_arena. NULL
+ * (with *n 0) on OOM. */
+const char *const *rs_cli_values(rs_cli *c, const char *option, size_t *n);
 /* A whole number within [min, max]; false after having printed what is wrong. */
 bool        rs_cli_number(const rs_cli *c, const char *option, long long min, long long max,
                           long long fallback, long long *out);

@@ -1,0 +1,127 @@
+/* cmd_encode.c - radscout encode MODEL [--text T]... [--image F]...
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "base/json.h"
+#include "commands.h"
+#include "model.h"
+
+#include <stdio.h>
+
+/* What was encoded, in the order in which it is printed. */
+typedef struct {
+    const char *const *texts, *const *files;
+    size_t n_texts, n_files, cut;
+    float *vectors;              /* [(n_texts + n_files) x d] */
+} job;
+
+static rs_status encode(const rs_encoder *e, rs_pool *pool, rs_arena *mem, job *j, rs_err *err)
+{
+    size_t d = rs_encoder_dim(e), n = 0;
+    rs_image *images = rs_new(mem, rs_image, j->n_files + 1);
+    rs_status st = RS_OK;
+
+    j->vectors = rs_new(mem, float, (j->n_texts + j->n_files) * d);
+    if (!images || !j->vectors)
+        return rs_fail(err, RS_ENOMEM, "no memory for %zu vectors", j->n_texts + j->n_files);
+    if (j->n_texts)
+        st = rs_encoder_texts(e, j->texts, j->n_texts, pool, j->vectors, &j->cut, err);
+    for (; st == RS_OK && n < j->n_files; n += st == RS_OK)
+        st = rs_image_load(&images[n], j->files[n], err);
+    if (st == RS_OK && n)
+        st = rs_encoder_images(e, images, n, pool, j->vectors + j->n_texts * d, err);
+    for (size_t i = 0; i < n; i++)
+        rs_image_clear(&images[i]);
+    return st;
+}
+
+static int print_json(const rs_cli *c, const rs_encoder *e, const job *j)
+{
+    size_t d = rs_encoder_dim(e);
+    json_t *list = json_array(), *all;
+    char *text;
+
+    for (size_t i = 0; i < j->n_texts + j->n_files; i++) {
+        bool is_text = i < j->n_texts;
+        json_t *v = json_array(), *name = json_string(is_text ? j->texts[i] : j->files[i - j->n_texts]);
+        for (size_t k = 0; k < d; k++)
+            json_array_append_new(v, json_real((double)j->vectors[i * d + k]));
+        json_array_append_new(list, json_pack("{s:o,s:o}", is_text ? "text" : "image",
+                                              name ? name : json_null(), "vector", v));
+    }
+    all = json_pack("{s:s,s:s,s:I,s:I,s:o}", "model", rs_encoder_name(e), "id", rs_encoder_id(e),
+                    "dim", (json_int_t)d, "texts_cut", (json_int_t)j->cut, "vectors", list);
+    text = all ? rs_json_text(all) : NULL;
+    json_decref(all);
+    if (!text)
+        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the vectors"});
+    puts(text);
+    rs_free(text);
+    return RS_EXIT_OK;
+}
+
+/* A table of cosines of everything with everything: what a person can look at. */
+static void print_cosines(const rs_encoder *e, const job *j)
+{
+    size_t d = rs_encoder_dim(e), n = j->n_texts + j->n_files;
+
+    printf("%s, %zu floats a vector; cosines:\n", rs_encoder_name(e), d);
+    for (size_t a = 0; a < n; a++) {
+        printf("%3zu  ", a + 1);
+        for (size_t b = 0; b <= a; b++) {
+            double dot = 0;
+            for (size_t k = 0; k < d; k++)
+                dot += (double)j->vectors[a * d + k] * (double)j->vectors[b * d + k];
+            printf("%7.3f", dot);
+        }
+        printf("   %s ", a < j->n_texts ? "text" : "image");
+        rs_print_safe(a < j->n_texts ? j->texts[a] : j->files[a - j->n_texts]);
+        putchar('\n');
+    }
+}
+
+static int run(rs_cli *c)
+{
+    rs_encoder *e = NULL;
+    rs_pool *pool;
+    job j = {0};
+    rs_err err = {0};
+    int code;
+
+    j.texts = rs_cli_values(c, "text", &j.n_texts);
+    j.files = rs_cli_values(c, "image", &j.n_files);
+    if (!j.n_texts && !j.n_files)
+        return rs_cli_usage(c, "wants something to encode: --text or --image");
+    if (!rs_model_pool(&pool, c, &code))
+        return code;
+    code = RS_EXIT_OK;
+    if (rs_encoder_open(&e, rs_cli_arg(c, 0), &err) != RS_OK ||
+             encode(e, pool, rs_cli_arena(c), &j, &err) != RS_OK)
+        code = rs_cli_fail(c, &err);
+    else if (rs_cli_flag(c, "json"))
+        code = print_json(c, e, &j);
+    else
+        print_cosines(e, &j);
+    if (code == RS_EXIT_OK && j.cut)
+        fprintf(stderr, "radscout encode: %zu texts were longer than the %zu tokens that the model "
+                "reads and count by their beginning\n", j.cut, rs_encoder_max_tokens(e));
+    rs_encoder_close(e);
+    rs_pool_free(pool);
+    return code;
+}
+
+static const rs_option options[] = {
+    {"text", 0, "TEXT", "a text to encode; may be given several times"},
+    {"image", 0, "FILE", "an image to encode; may be given several times"},
+    {"json", 0, NULL, "print one JSON object with the vectors"},
+    RS_THREADS_OPTION,
+    {0},
+};
+
+const rs_command rs_command_encode = {
+    .name = "encode", .args = "MODEL", .summary = "texts and images to vectors of a model folder",
+    .description = "Prints the cosines of everything given with everything given; with --json the\n"
+                   "unit vectors themselves: {\"model\", \"id\", \"dim\", \"texts_cut\", \"vectors\":\n"
+                   "[{\"text\" or \"image\", \"vector\": [...]}]}, texts first.",
+    .examples = "  radscout encode data/models/scout-mini --text \"hand radiograph\" --image film.png",
+    .options = options, .min_args = 1, .max_args = 1, .run = run,
+};

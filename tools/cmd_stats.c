@@ -1,0 +1,126 @@
+/* cmd_stats.c - radscout stats ARCHIVE
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "base/json.h"
+#include "commands.h"
+#include "engine/archive.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { SHOWN = 12 };
+
+static json_t *json_counts(const rs_count *list, size_t n)
+{
+    json_t *o = json_object();
+
+    for (size_t i = 0; i < n; i++)
+        json_object_set_new(o, list[i].label, json_integer((json_int_t)list[i].count));
+    return o;
+}
+
+static json_t *json_problems(const rs_problem *p, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s?}", "source", p[i].source,
+                                              "item", p[i].item, "reason", p[i].reason, "at", p[i].at));
+    return list;
+}
+
+static int stats_json(const rs_cli *c, const rs_stats *s, const rs_problem *p, size_t n)
+{
+    json_t *encoder = s->encoder
+        ? json_pack("{s:s,s:s,s:s?,s:I}", "id", s->encoder->id, "name", s->encoder->name,
+                    "folder", s->encoder->folder, "dim", (json_int_t)s->encoder->dim)
+        : json_null();
+    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
+        "cases", (json_int_t)s->cases, "images", (json_int_t)s->images,
+        "passages", (json_int_t)s->passages, "image_vectors", (json_int_t)s->image_vectors,
+        "passage_vectors", (json_int_t)s->passage_vectors, "sources", (json_int_t)s->sources,
+        "refused", (json_int_t)s->problems, "catalog_bytes", (json_int_t)s->catalog_bytes,
+        "cache_bytes", (json_int_t)s->cache_bytes, "schema_version", s->schema_version,
+        "image_generation", (json_int_t)s->image_generation,
+        "passage_generation", (json_int_t)s->passage_generation, "encoder", encoder,
+        "modalities", json_counts(s->modalities, s->n_modalities),
+        "body_parts", json_counts(s->body_parts, s->n_body_parts),
+        "findings", json_counts(s->findings, s->n_findings), "problems", json_problems(p, n));
+    char *text = o ? rs_json_text(o) : NULL;
+
+    json_decref(o);
+    if (!text)
+        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the statistics"});
+    puts(text);
+    rs_free(text);
+    return RS_EXIT_OK;
+}
+
+static void print_counts(const char *name, const rs_count *list, size_t n)
+{
+    for (size_t i = 0; i < n && i < SHOWN; i++) {
+        printf("%-14s%8zu  ", i ? "" : name, list[i].count);
+        rs_print_safe(*list[i].label ? list[i].label : "(not known)");
+        putchar('\n');
+    }
+    if (n > SHOWN)
+        printf("%-14s%8s  and %zu more\n", "", "", n - SHOWN);
+}
+
+static void stats_text(const rs_stats *s, const rs_problem *p, size_t n, bool problems)
+{
+    printf("%-14s%8zu\n%-14s%8zu  (%zu vectors)\n%-14s%8zu  (%zu vectors)\n", "cases", s->cases,
+           "images", s->images, s->image_vectors, "passages", s->passages, s->passage_vectors);
+    printf("%-14s%8zu\n%-14s%8zu%s\n", "sources", s->sources, "refused", s->problems,
+           s->problems && !problems ? "  (--problems lists them)" : "");
+    printf("%-14s%8.1f MiB catalog, %.1f MiB caches\n", "on disk",
+           (double)s->catalog_bytes / 1048576, (double)s->cache_bytes / 1048576);
+    if (s->encoder)
+        printf("%-14s%8zu  floats a vector, by %s (%.12s)\n", "encoder", s->encoder->dim,
+               s->encoder->name, s->encoder->id);
+    print_counts("modality", s->modalities, s->n_modalities);
+    print_counts("body part", s->body_parts, s->n_body_parts);
+    print_counts("finding", s->findings, s->n_findings);
+    for (size_t i = 0; problems && i < n; i++) {
+        printf("refused: ");
+        rs_print_safe(p[i].source);
+        printf(": ");
+        rs_print_safe(p[i].item);
+        printf(": ");
+        rs_print_safe(p[i].reason);
+        putchar('\n');
+    }
+}
+
+static int run(rs_cli *c)
+{
+    rs_archive *a;
+    rs_stats s;
+    const rs_problem *p;
+    size_t n;
+    rs_err err = {0};
+    int code = RS_EXIT_OK;
+
+    if (rs_archive_open(&a, rs_cli_arg(c, 0), RS_ARCHIVE_READ, &err) != RS_OK)
+        return rs_cli_fail(c, &err);
+    if (rs_archive_stats(a, rs_cli_arena(c), &s, &err) != RS_OK ||
+        rs_archive_problems(a, NULL, rs_cli_arena(c), &p, &n, &err) != RS_OK)
+        code = rs_cli_fail(c, &err);
+    else if (rs_cli_flag(c, "json"))
+        code = stats_json(c, &s, p, n);
+    else
+        stats_text(&s, p, n, rs_cli_flag(c, "problems"));
+    rs_archive_close(a);
+    return code;
+}
+
+static const rs_option options[] = {
+    {"problems", 0, NULL, "list every refused file or row with its reason"},
+    {"json", 0, NULL, "print one JSON object"},
+    {0},
+};
+
+const rs_command rs_command_stats = {
+    .name = "stats", .args = "ARCHIVE", .summary = "count what an archive holds, and what was refused",
+    .options = options, .min_args = 1, .max_args = 1, .run = run,
+};

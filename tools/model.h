@@ -1,0 +1,31 @@
+/* model.h - which model folder a command uses, and opening it with the archive.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_TOOLS_MODEL_H
+#define RS_TOOLS_MODEL_H
+
+#include "command.h"
+#include "embeddings/encoder.h"
+#include "engine/archive.h"
+
+/* The option that every command with a model has. */
+#define RS_MODEL_OPTION \
+    {"model", 'm', "FOLDER", "the encoder: a CLIP model folder in Hugging Face layout\n" \
+                             "(default: $RADSCOUT_MODEL, else the archive's own, else scout-mini)"}
+#define RS_THREADS_OPTION \
+    {"threads", 't', "N", "threads to encode with (default: all cores)"}
+
+/* The default model's folder: of the source tree or of the installation; NULL where
+ * neither is there. */
+const char *rs_model_default(void);
+
+/* --model, $RADSCOUT_MODEL, what `a` (may be NULL) was made with, the default. On RS_OK
+ * the caller closes *out and *folder (may be NULL) is its absolute path, until run()
+ * returns. RS_ENOENT says what to give when there is none. */
+rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const char **folder,
+                        rs_err *err);
+
+/* A pool of --threads threads. false after having printed what is wrong. */
+bool rs_model_pool(rs_pool **out, const rs_cli *c, int *exit_code);
+
+#endif
