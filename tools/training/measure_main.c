@@ -73,6 +73,17 @@ static void recalls(figures *f, const ms_set *s, size_t d)
 
 typedef struct { const char *manifest, *phantoms, *medpix; } places;
 
+/* One image a case: the first. */
+static void first_images(ms_set *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (n == 0 || strcmp(s->rows[n - 1].group, s->rows[i].group) != 0)
+            s->rows[n++] = s->rows[i];
+    s->n = n;
+}
+
 static rs_status measure_sets(ms_encoder *e, const places *p, figures *f, rs_err *err)
 {
     static const ms_attribute tiles[] = {MS_LABEL, MS_MODALITY, MS_REGION};
@@ -104,6 +115,7 @@ static rs_status measure_sets(ms_encoder *e, const places *p, figures *f, rs_err
     if (st == RS_OK && p->phantoms) {
         ms_set s = {0};
         st = ms_read_manifest(&s, p->phantoms, "phantom", err);
+        first_images(&s);
         if (st == RS_OK)
             st = ms_encode_set(e, &s, err);
         if (st == RS_OK) {
