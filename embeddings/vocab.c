@@ -70,11 +70,6 @@ static bool strings_grow(strings *t)
     return true;
 }
 
-static bool strings_has(const strings *t, const char *s, size_t len)
-{
-    return t->n && t->slot[strings_place(t, s, len, hash_bytes(s, len))];
-}
-
 /* The number of a string, which is added if it is new. False on out-of-memory. */
 static bool strings_take(strings *t, const char *s, size_t len, size_t *number)
 {
@@ -450,7 +445,8 @@ static void put_token(rs_buf *out, const strings *tokens, size_t i)
     rs_buf_append(out, tokens->bytes.data + tokens->list[i].at, tokens->list[i].len);
 }
 
-/* Merges the best pair that makes a new token; *more is false when there is none. */
+/* Merges the best pair; *more is false when there is none. Its text is a new one, see
+ * vocab.h, so `into` is a new symbol. */
 static bool merge_one(rs_vocab *v, trainer *t, rs_buf *text, bool *more)
 {
     size_t into;
@@ -468,8 +464,6 @@ static bool merge_one(rs_vocab *v, trainer *t, rs_buf *text, bool *more)
         put_token(text, &v->tokens, b.right);
         if (text->failed)
             return false;
-        if (strings_has(&v->tokens, text->data, text->len))
-            continue;
         if (!strings_take(&v->tokens, text->data, text->len, &into))
             return false;
         v->merge[v->n_merges++] = (symbol_pair){b.left, b.right};

@@ -11,8 +11,9 @@
  *   size-2, size-1      <|startoftext|>, <|endoftext|>
  *
  * The same texts in any order give the same vocabulary: of pairs that are equally
- * frequent the one of the lowest left id, then the lowest right id, is taken. A pair
- * whose joined text is a token already is never merged, so each merge adds one token.
+ * frequent the one of the lowest left id, then the lowest right id, is taken. What is
+ * merged inside a stretch of a word does not depend on what surrounds it (as long as
+ * nothing joins over its ends), so no two merges make the same text: each adds a token.
  *
  * Pair counts are kept up to date by visiting only the words that hold the merged pair;
  * the next pair comes from a heap whose outdated entries are put back when met.
