@@ -83,8 +83,8 @@ static float shade(const ph_bone *b, float t, float d, float length)
         return 0.f;
     float end = flare(t) + flare(1.f - t), wall = b->wall * (1.f - 0.72f * end);
     float rho = d < w ? d / w : 1.f, k = 1.f - wall, inner = rho / k;
-    float outer = sqrtf(1.f - rho * rho), marrow = 0.66f - 0.22f * end;
-    float v = 0.1f + outer - (inner < 1.f ? marrow * k * sqrtf(1.f - inner * inner) : 0.f);
+    float outer = sqrtf(1.f - rho * rho), marrow = 0.82f - 0.3f * end;
+    float v = 0.06f + outer - (inner < 1.f ? marrow * k * sqrtf(1.f - inner * inner) : 0.f);
     float edge = w - d + 0.5f;
 
     if (b->plate > 0.f) {

@@ -16,7 +16,7 @@ chest_plan chest_plan_new(const ph_case *c, rs_random *patient, rs_random *film)
     p.knob = ph_range(q, 0.8, 1.1) + (float)(c->age > 60) * ph_range(q, 0.05, 0.3);
     p.fat = ph_range(q, 0, 1) * ph_range(q, 0, 1);
     p.breast = c->sex == 'F' ? ph_range(q, 0.35, 1) : 0.f;
-    p.markings = ph_range(q, 0.8, 1.15);
+    p.markings = ph_range(q, 0.5, 0.9);
     p.rib_gap = ph_range(q, 0.158, 0.172);
     float deep = ph_range(q, -0.06, 0.08), uneven = ph_range(q, 0.03, 0.11);
 
@@ -27,7 +27,7 @@ chest_plan chest_plan_new(const ph_case *c, rs_random *patient, rs_random *film)
     p.dome[LEFT] = p.dome[RIGHT] + uneven;
     p.flat = 1.f;
     p.upper = p.ap ? 0.95f : 0.7f;
-    p.air = ph_range(film, 0.92, 1.06);
+    p.air = ph_range(film, 0.8, 1.04) * (p.ap ? 0.92f : 1.f);
     p.h = 384 + 8 * rs_random_below(film, 13);
     p.w = (size_t)((float)p.h * ph_range(film, 0.9, 1.08) / 4.f) * 4;
     p.w = p.w < 360 ? 360 : p.w > 512 ? 512 : p.w;
@@ -145,7 +145,7 @@ static void draw_breasts(chest_layers *l, const chest_plan *p, rs_random *r)
         float sign = side == LEFT ? 1.f : -1.f, b = 0.62f + 0.38f * p->breast;
         ph_point q[] = {{out - 0.42f * b, low - 0.25f}, {out - 0.3f * b, low - 0.03f},
                         {out, low + 0.06f}, {out + 0.35f * b, low - 0.02f},
-                        {out + 0.52f * b, low - 0.3f}, {out + 0.45f * b, low - 0.7f},
+                        {out + 0.42f * b, low - 0.3f}, {out + 0.35f * b, low - 0.7f},
                         {out, low - 0.75f}};
 
         chest_points(p, q, ph_count(q), sign);
@@ -462,9 +462,19 @@ void chest_draw_anatomy(chest_layers *l, const chest_plan *p, rs_random *patient
     draw_shoulders(l, p, patient);
 }
 
+/* What is dense already whitens ever more slowly: ribs fade over the heart. */
+static void shoulder(ph_canvas *d)
+{
+    static const float from = 0.62f, room = 0.36f;
+
+    for (size_t i = 0; i < d->width * d->height; i++)
+        if (d->at[i] > from)
+            d->at[i] = from + room * (1.f - expf((from - d->at[i]) / room));
+}
+
 static void take_film(ph_canvas *d, const chest_plan *p, rs_random *film)
 {
-    float contrast = ph_range(film, 0.86, 1.08), level = ph_range(film, -0.05, 0.05);
+    float contrast = ph_range(film, 0.8, 1.1), level = ph_range(film, -0.07, 0.05);
 
     ph_blur(d, ph_range(film, 0.5, 0.9));
     ph_sharpen(d, 0.05f * p->s, ph_range(film, 0.05, 0.35));
@@ -472,6 +482,7 @@ static void take_film(ph_canvas *d, const chest_plan *p, rs_random *film)
                  film);
     ph_vignette(d, ph_range(film, 0, 0.06));
     ph_affine(d, 0.5f - 0.5f * contrast + level, contrast);
+    shoulder(d);
     /* Collimated edges, and the side marker. */
     if (ph_chance(film, 0.3)) {
         float m = ph_range(film, 1, 5), w = (float)p->w - 1.f - m, h = (float)p->h - 1.f - m;

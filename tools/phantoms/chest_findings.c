@@ -67,6 +67,18 @@ static ph_canvas cloud(const chest_plan *p, ph_point at, float rx, float ry, flo
 
 /* ---- Pleura ------------------------------------------------------------------- */
 
+/* The part of `what` that lies in the lung, thin or thick: in place, and returned. */
+static const ph_canvas *whole_lung(const chest_layers *l, ph_canvas *what, int side)
+{
+    ph_canvas lung = ph_canvas_copy(&l->lung[side]);
+
+    ph_affine(&lung, 0.f, 2.2f);
+    ph_clamp(&lung, 0.f, 1.f);
+    ph_mul(what, &lung);
+    ph_canvas_clear(&lung);
+    return what;
+}
+
 static void effusion_on(chest_layers *l, const chest_plan *p, int side, float level,
                         ph_canvas *mark, rs_random *r)
 {
@@ -81,6 +93,12 @@ static void effusion_on(chest_layers *l, const chest_plan *p, int side, float le
     chest_points(p, q, ph_count(q), sign);
     ph_paint_polygon(&fluid, q, ph_count(q), (0.05f + 0.08f * fminf(level, 1.f)) * p->s, PH_MAX,
                      1.f);
+    /* As dense as the liver below it: the diaphragm's outline is lost. */
+    ph_canvas within = ph_canvas_copy(&fluid);
+
+    ph_paint_mask(&l->middle, whole_lung(l, &within, side), PH_MAX,
+                  fminf(0.5f + level, p->ap ? 0.75f : 0.92f));
+    ph_canvas_clear(&within);
     consolidate(l, side, &fluid, p->ap ? 0.86f : 0.95f, mark);
     ph_canvas_clear(&fluid);
 }
@@ -131,7 +149,7 @@ CHEST_PAINTER(chest_paint_pneumothorax)
     int side = side_of(f);
     float sign = sign_of(f), base = p->dome[side] + 0.3f;
     bool large = f->size[0] == 'l', small = f->size[0] == 's';
-    float gap = large ? ph_range(r, 0.34, 0.46) : small ? ph_range(r, 0.1, 0.14)
+    float gap = large ? ph_range(r, 0.34, 0.46) : small ? ph_range(r, 0.12, 0.16)
                                                         : ph_range(r, 0.17, 0.26);
     float end = large ? base + 0.2f : small ? ph_range(r, 0.95, 1.2) : ph_range(r, 1.3, 1.6);
     size_t n = pleural_edge(p, q, gap, end, sign);
@@ -156,7 +174,11 @@ CHEST_PAINTER(chest_paint_pneumothorax)
     /* keep: 1 in the lung that is left, 0 in the free air. */
     ph_affine(&keep, 1.14f, large ? -0.4f : -0.24f);
     ph_mul(&l->lung[side], &keep);
-    ph_paint_line(&l->over, line, n - 4, 0.007f * p->s, 0.007f * p->s, 1.6f, PH_ADD, 0.13f);
+    ph_canvas edge = ph_canvas_new(p->w, p->h);
+
+    ph_paint_line(&edge, line, n - 4, 0.007f * p->s, 0.007f * p->s, 1.6f, PH_ADD, 0.2f);
+    ph_add(&l->over, whole_lung(l, &edge, side), 1.f);
+    ph_canvas_clear(&edge);
     ph_canvas_clear(&keep);
     ph_canvas_clear(&inner);
     ph_canvas_clear(&free_air);
@@ -210,7 +232,7 @@ static void septal_lines(chest_layers *l, const chest_plan *p, int side, float v
 CHEST_PAINTER(chest_paint_oedema)
 {
     bool marked = f->size[0] == 'm' && f->size[1] == 'a';
-    float strength = marked ? ph_range(r, 0.5, 0.68) : ph_range(r, 0.3, 0.42);
+    float strength = marked ? ph_range(r, 0.66, 0.85) : ph_range(r, 0.44, 0.58);
 
     for (int side = 0; side < 2; side++) {
         float sign = side == LEFT ? 1.f : -1.f;
@@ -285,10 +307,11 @@ CHEST_PAINTER(chest_paint_consolidation)
         }
         ph_clamp(&c, 0.f, 1.f);
     }
+    ph_add(&l->over, whole_lung(l, &c, side_of(f)), f->size[0] == 'd' ? 0.1f : 0.05f);
     kept = ph_canvas_copy(&c);
     ph_mul(&kept, &l->lung[side_of(f)]);
-    consolidate(l, side_of(f), &c, f->size[0] == 'd' ? ph_range(r, 0.8, 0.92)
-                                                     : ph_range(r, 0.58, 0.78), mark);
+    consolidate(l, side_of(f), &c, f->size[0] == 'd' ? ph_range(r, 0.9, 0.98)
+                                                     : ph_range(r, 0.7, 0.88), mark);
     if (f->size[0] != 'p')
         bronchogram(l, at, size, &kept, sign_of(f), r);
     ph_canvas_clear(&kept);
@@ -421,7 +444,7 @@ CHEST_PAINTER(chest_paint_collapse)
     ph_canvas behind = ph_canvas_copy(&wedge);
 
     ph_mul(&behind, &l->lung[side]);
-    ph_add(&l->over, &behind, 0.07f);
+    ph_add(&l->over, &behind, 0.16f);
     ph_canvas_clear(&behind);
     consolidate(l, side, &wedge, gain, mark);
     ph_canvas_clear(&wedge);
@@ -481,7 +504,7 @@ static void break_rib(chest_layers *l, const chest_plan *p, int rib, int side, f
 {
     ph_point q[CHEST_RIB_POINTS];
     size_t n = chest_rib(p, q, rib, side, false), at = (size_t)(where * (float)(n - 1));
-    float radius = 0.038f * p->s, step = ph_range(r, 0.7, 1.3) * radius;
+    float radius = 0.038f * p->s, step = ph_range(r, 1.1, 1.9) * radius;
     ph_point end = q[at];
     float dx = q[at + 1].x - q[at - 1].x, dy = q[at + 1].y - q[at - 1].y;
     float len = hypotf(dx, dy), nx = -dy / len, ny = dx / len;
@@ -496,7 +519,7 @@ static void break_rib(chest_layers *l, const chest_plan *p, int rib, int side, f
 
             piece[i] = q[k < n ? k : n - 1];
         }
-        ph_paint_line(&l->bones, piece, 6, 1.05f * radius, 1.05f * radius, 2.f, PH_ADD, -0.1f);
+        ph_paint_line(&l->bones, piece, 6, 1.05f * radius, 1.05f * radius, 2.f, PH_MUL, 0.3f);
         for (size_t i = 0; i < 6; i++) {
             float k = outer ? 1.f - 0.13f * (float)i : 0.4f + 0.12f * (float)i;
             float gap = (outer ? 1.f : -1.f) * 0.35f * radius;
@@ -504,8 +527,8 @@ static void break_rib(chest_layers *l, const chest_plan *p, int rib, int side, f
             piece[i].x += nx * move * k + dx / len * gap;
             piece[i].y += ny * move * k + dy / len * gap;
         }
-        ph_paint_line(&l->bones, piece, 6, radius, radius, 1.4f, PH_ADD, 0.07f);
-        ph_paint_pipe(&l->bones, piece, 6, radius, radius, 0.75f, PH_ADD, 0.13f);
+        ph_paint_line(&l->bones, piece, 6, radius, radius, 1.4f, PH_ADD, 0.06f);
+        ph_paint_pipe(&l->bones, piece, 6, radius, radius, 0.75f, PH_ADD, 0.2f);
     }
     ph_paint_oval(mark, (ph_oval){end.x, end.y, 2.4f * radius, 2.4f * radius, 0, 0}, 1.f, PH_MAX,
                   1.f);

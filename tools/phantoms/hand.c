@@ -139,7 +139,7 @@ static void draw_carpus(hand *h, ph_canvas *bones, rs_random *patient)
         ph_oval o = {c.x, c.y, px(h, carpals[i].rx) * s, px(h, carpals[i].ry) * s,
                      turn * carpals[i].angle + h->film.tilt, carpals[i].power};
 
-        ph_paint_oval(bones, o, 1.5f, PH_ADD, 0.62f);
+        ph_paint_oval(bones, o, 1.5f, PH_ADD, 0.56f);
         o.rx -= px(h, 1.3f);
         o.ry -= px(h, 1.3f);
         ph_paint_oval(bones, o, px(h, 1.2f), PH_ADD, -0.16f);

@@ -90,7 +90,7 @@ static void add_bone(const knee *k, ph_canvas *bones, ph_canvas *mask, float sha
         for (size_t x = 0; x < bones->width; x++) {
             size_t i = y * bones->width + x;
             float m = mask->at[i], edge = 2.f * (1.f - thin.at[i]), wall = 2.f * (1.f - thick.at[i]);
-            float v = 0.62f - 0.14f * s + 0.16f * edge + (0.1f + 0.42f * s) * wall;
+            float v = 0.6f - 0.24f * s + 0.2f * edge + (0.1f + 0.62f * s) * wall;
 
             bones->at[i] += value * m * v;
         }

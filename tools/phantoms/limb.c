@@ -45,7 +45,8 @@ rs_status limb_expose(ph_case *c, const limb_film *f, const limb_layers *l, cons
     rs_status st;
 
     ph_clamp(&where, 0.f, 0.8f);
-    ph_add_noise(l->bones, &where, 1.7f * f->mm, 2, 0.7f, 0.1f, r);
+    ph_add_noise(l->bones, &where, 1.9f * f->mm, 2, 0.7f, 0.08f, r);
+    ph_add_noise(l->bones, &where, 9.f * f->mm, 2, 0.5f, 0.06f, r);
     ph_add_noise(l->soft, l->soft, 14.f * f->mm, 3, 0.5f, 0.04f, r);
     ph_add(&d, l->soft, l->soft_gain);
     ph_add(&d, l->bones, l->bone_gain);
@@ -53,7 +54,7 @@ rs_status limb_expose(ph_case *c, const limb_film *f, const limb_layers *l, cons
     ph_sharpen(&d, 2.2f * f->mm, ph_range(r, 0.1, 0.5));
     ph_add(&d, l->over, 1.f);
     ph_affine(&d, fog, contrast);
-    ph_add_grain(&d, ph_range(r, 0.006, 0.014), ph_range(r, 0.4, 0.8), r);
+    ph_add_grain(&d, ph_range(r, 0.004, 0.011), ph_range(r, 0.4, 0.8), r);
     ph_clamp(&d, 0.f, 2.f);
     /* The film's shoulder: bone on bone goes on whitening, ever more slowly. */
     for (size_t i = 0; i < d.width * d.height; i++)
