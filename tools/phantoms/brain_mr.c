@@ -250,8 +250,6 @@ static void paint_meningioma(sec_scene *s, const study *st, finding *f, rs_rando
     float *band = s->spare[1];                              /* dural tail */
     for (size_t i = 0, n = s->width * s->height; i < n; i++)
         band[i] = sec_step(0.0f, 0.6f, depth[i]) * sec_step(2.6f, 1.6f, depth[i]);
-    for (size_t i = 0, n = s->width * s->height; i < n; i++)
-        band[i] = depth[i] > 0.0f && depth[i] < 2.4f ? 1.0f : 0.0f;
     sec_shape tail = sec_ellipse(f->at.x, f->at.y, a * 1.5f, a * 1.5f, 0, 0, NULL);
     sec_ink thin = stroke(st, f, MENINGEAL, 2.0f, 0.3f);
     thin.clip = band;

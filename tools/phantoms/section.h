@@ -151,10 +151,10 @@ static inline float sec_mix(float a, float b, float t)
     return a + (b - a) * t;
 }
 
-/* 0 below lo, 1 above hi, smooth between. */
+/* 0 at lo and beyond, 1 at hi and beyond, smooth between; lo may be above hi. */
 static inline float sec_step(float lo, float hi, float x)
 {
-    float t = hi > lo ? (x - lo) / (hi - lo) : (x >= lo ? 1.0f : 0.0f);
+    float t = lo != hi ? (x - lo) / (hi - lo) : (x >= lo ? 1.0f : 0.0f);
 
     if (t <= 0.0f)
         return 0.0f;
