@@ -51,6 +51,10 @@ typedef struct {
     void (*add)(float *y, const float *x, size_t n);
     /* inner product */
     float (*dot)(const float *x, const float *y, size_t n);
+    /* C[m x n] = alpha A[m x k] B[n x k]^T + beta C for small m: B is read once and not
+     * packed, which for a few rows costs BLAS more than the product. */
+    void (*nt_few)(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb,
+                   size_t m, size_t n, size_t k, float alpha, float beta);
 } rs_kernels;
 
 extern const rs_kernels rs_kernels_reference;

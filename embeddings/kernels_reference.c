@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/kernels.h"
 
+#include "embeddings/matmul.h"
+
 #include <math.h>
 
 static double sigmoid(double x)
@@ -141,6 +143,12 @@ static float ref_dot(const float *x, const float *y, size_t n)
     return (float)s;
 }
 
+static void ref_nt_few(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb,
+                       size_t m, size_t n, size_t k, float alpha, float beta)
+{
+    rs_matmul_naive(RS_NT, m, n, k, alpha, (rs_mat){a, lda}, (rs_mat){b, ldb}, beta, c, ldc);
+}
+
 const rs_kernels rs_kernels_reference = {
     .name = "reference",
     .exp = ref_exp, .erf = ref_erf,
@@ -149,4 +157,5 @@ const rs_kernels rs_kernels_reference = {
     .softmax = ref_softmax, .softmax_grad = ref_softmax_grad,
     .layer_norm = ref_layer_norm, .layer_norm_grad = ref_layer_norm_grad,
     .add_bias = ref_add_bias, .add_columns = ref_add_columns, .add = ref_add, .dot = ref_dot,
+    .nt_few = ref_nt_few,
 };

@@ -2,11 +2,17 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/matmul.h"
 
+#include "embeddings/kernels.h"
+
 #include <assert.h>
 #include <cblas.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+
+/* Up to here packing the weights for BLAS costs more than it brings: a query's ten tokens
+ * through a [2048 x 512] layer take 0.57 ms instead of 0.92. Measured on Zen 3. */
+enum { FEW_ROWS = 18 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_uint_fast64_t flops;
@@ -30,10 +36,8 @@ void rs_matmul(rs_matmul_op op, size_t m, size_t n, size_t k, float alpha,
     if (m == 0 || n == 0)
         return;
     atomic_fetch_add_explicit(&flops, 2 * (uint64_t)m * n * k, memory_order_relaxed);
-    if (m == 1 && op == RS_NT) {
-        /* One row: gemv reads the weights once and packs nothing. */
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, as_int(n), as_int(k), alpha, b.p, as_int(b.ld),
-                    a.p, 1, beta, c, 1);
+    if (op == RS_NT && m <= FEW_ROWS) {
+        rs_kernels_best()->nt_few(c, ldc, a.p, a.ld, b.p, b.ld, m, n, k, alpha, beta);
         return;
     }
     cblas_sgemm(CblasRowMajor, op == RS_TN ? CblasTrans : CblasNoTrans,

@@ -220,6 +220,35 @@ static void test_bias_and_columns(void **state)
     each_build(bias_and_columns_of);
 }
 
+/* Rows and columns that fill no tile, sums that fill no vector. */
+static void few_rows_of(const rs_kernels *k)
+{
+    rs_random r = rs_random_seed(8);
+
+    for (size_t m = 1; m <= 8; m++) {
+        for (size_t n = 1; n <= 9; n++) {
+            for (size_t i = 0; i < LENGTHS; i++) {
+                const size_t in = lengths[i], lda = in + 1, ldb = in + 2, ldc = n + 3;
+                float *a = random_floats(&r, m * lda, 1), *b = random_floats(&r, n * ldb, 1);
+                float *got = random_floats(&r, m * ldc, 1), *want = copy(got, m * ldc);
+                for (int beta = 0; beta < 3; beta++) {
+                    k->nt_few(got, ldc, a, lda, b, ldb, m, n, in, 0.5f, (float)beta);
+                    rs_kernels_reference.nt_few(want, ldc, a, lda, b, ldb, m, n, in, 0.5f,
+                                                (float)beta);
+                    assert_near(k->name, got, want, m * ldc, 2e-6 * (double)(10 + in));
+                }
+                rs_free(a); rs_free(b); rs_free(got); rs_free(want);
+            }
+        }
+    }
+}
+
+static void test_few_rows(void **state)
+{
+    (void)state;
+    each_build(few_rows_of);
+}
+
 static void layer_norm_of(const rs_kernels *k)
 {
     enum { N = 5 };
@@ -456,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_softmax_grad),
         cmocka_unit_test(test_softmax_edges),
         cmocka_unit_test(test_bias_and_columns),
+        cmocka_unit_test(test_few_rows),
         cmocka_unit_test(test_layer_norm),
         cmocka_unit_test(test_torch),
         cmocka_unit_test(test_linear),
