@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "embeddings/model_id.h"
-#include "embeddings/tower_int.h"          /* RS_CHUNK_ROWS */
+#include "embeddings/tower_int.h"
 
 #include <limits.h>
 #include <math.h>
@@ -255,8 +255,7 @@ static size_t image_floats(const rs_encoder *e)
 /* Images per chunk: shared out evenly, RS_CHUNK_ROWS tokens at most. */
 static size_t image_chunk(const rs_encoder *e, size_t n, const rs_pool *pool)
 {
-    const rs_clip_config *c = rs_clip_config_of(e->clip);
-    const size_t side = c->image_size / c->patch_size, tokens = side * side + 1;
+    const size_t tokens = rs_clip_patches(rs_clip_config_of(e->clip)) + 1;
     const size_t most = RS_CHUNK_ROWS > tokens ? RS_CHUNK_ROWS / tokens : 1;
     return smaller(most, up(n, rs_pool_size(pool)));
 }

@@ -123,7 +123,7 @@ static void cut_backward(rs_tape *t, cursor *at)
 static size_t cut(rs_tape *t, bool keep, size_t spare, float *base)
 {
     const rs_packed *in = &t->in;
-    const size_t d = in->c->width, mlp = in->rows * in->c->mlp;
+    const size_t d = in->c->width, least = keep ? in->rows * in->c->mlp : 0;
     cursor at = {.base = base};
 
     if (keep)
@@ -135,7 +135,7 @@ static size_t cut(rs_tape *t, bool keep, size_t spare, float *base)
     t->emb_stat = keep ? take(&at, in->rows * 2) : t->layer[0].stat1;
     t->last_stat = take(&at, in->n * 2);
     t->norm = take(&at, in->n * d);
-    t->spare = take(&at, spare > mlp && keep ? spare : keep ? mlp : spare);
+    t->spare = take(&at, spare > least ? spare : least);
     if (keep)
         cut_backward(t, &at);
     return at.used;

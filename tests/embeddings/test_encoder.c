@@ -24,7 +24,7 @@ static const char *const texts[] = {
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
 
-/* ---- A folder ------------------------------------------------------------------------- */
+/* ---- A folder ------------------------------------------------------------------------------ */
 
 static rs_clip_config config(void)
 {
@@ -115,7 +115,7 @@ static void make_images(rs_image *im, size_t n)
     }
 }
 
-/* ---- What it says of itself --------------------------------------------------------------- */
+/* ---- What it says of itself ---------------------------------------------------------------- */
 
 static void test_facts(void **state)
 {
@@ -133,7 +133,7 @@ static void test_facts(void **state)
     rs_encoder_close(NULL);
 }
 
-/* ---- Images ---------------------------------------------------------------------------------- */
+/* ---- Images -------------------------------------------------------------------------------- */
 
 /* An image's vector is preprocessing, then the tower, then division by the length. */
 static void test_one_image_by_hand(void **state)
@@ -194,7 +194,7 @@ static void test_images_batches_and_threads(void **state)
     rs_encoder_close(e);
 }
 
-/* ---- Texts ------------------------------------------------------------------------------------ */
+/* ---- Texts --------------------------------------------------------------------------------- */
 
 static void test_texts_batches_and_threads(void **state)
 {
@@ -254,7 +254,7 @@ static void test_many_texts(void **state)
     rs_encoder_close(e);
 }
 
-/* ---- What goes wrong ------------------------------------------------------------------------- */
+/* ---- What goes wrong ----------------------------------------------------------------------- */
 
 static void test_parts_that_do_not_fit(void **state)
 {
@@ -346,7 +346,7 @@ static void test_encode_without_memory(void **state)
     rs_encoder_close(e);
 }
 
-/* ---- Measuring ---------------------------------------------------------------------------------- */
+/* ---- Measuring ----------------------------------------------------------------------------- */
 
 static void on_row(void *ctx, const rs_bench_row *row)
 {

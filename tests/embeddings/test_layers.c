@@ -40,7 +40,7 @@ static void each_build(void (*test)(const rs_kernels *k))
         test(list[i]);
 }
 
-/* ---- Functions of one number ------------------------------------------------------------ */
+/* ---- Functions of one number --------------------------------------------------------------- */
 
 /* |got - want| over max(|want|, floor), the worst of a fine grid. */
 static double worst_on_grid(void (*got)(float *, const float *, size_t),
@@ -286,7 +286,7 @@ static void test_layer_norm(void **state)
     each_build(layer_norm_of);
 }
 
-/* ---- Against torch -------------------------------------------------------------------------- */
+/* ---- Against torch ------------------------------------------------------------------------- */
 
 static void torch_of(const rs_kernels *k)
 {
@@ -341,7 +341,7 @@ static void test_torch(void **state)
     each_build(torch_of);
 }
 
-/* ---- Linear ---------------------------------------------------------------------------------- */
+/* ---- Linear -------------------------------------------------------------------------------- */
 
 static void test_linear(void **state)
 {
@@ -365,7 +365,7 @@ static void test_linear(void **state)
     assert_near("dw adds", dw, (const float[]){26, 34, 42, 36, 48, 60}, 6, 0);
 }
 
-/* ---- Attention ------------------------------------------------------------------------------- */
+/* ---- Attention ----------------------------------------------------------------------------- */
 
 enum { HEADS = 3, HD = 5, WIDTH = HEADS * HD, SEQS = 3, ROWS = 12 };
 static const size_t starts[SEQS + 1] = {0, 1, 8, ROWS};          /* lengths 1, 7, 4 */
@@ -447,7 +447,7 @@ static void test_attention_grad(void **state)
     rs_free(x); rs_free(dout); rs_free(dx);
 }
 
-/* ---- Rows moved about -------------------------------------------------------------------------- */
+/* ---- Rows moved about ---------------------------------------------------------------------- */
 
 static void test_patches(void **state)
 {

@@ -85,7 +85,8 @@ static void test_rows_do_not_depend_on_the_batch(void **state)
     static const size_t batches[] = {1, 2, 3, 16, 65, 149};
     rs_random r = rs_random_seed(2);
     float *a = random_floats(&r, (size_t)M * K), *b = random_floats(&r, (size_t)N * K);
-    float *all = rs_calloc((size_t)M * N, sizeof *all), *some = rs_calloc((size_t)M * N, sizeof *some);
+    float *all = rs_calloc((size_t)M * N, sizeof *all);
+    float *some = rs_calloc((size_t)M * N, sizeof *some);
 
     (void)state;
     rs_matmul(RS_NT, M, N, K, 0.05f, (rs_mat){a, K}, (rs_mat){b, K}, 0, all, N);

@@ -8,7 +8,8 @@ Needs tests/data/clip_tiny_{quick,gelu}/ (clip_tiny.py). Writes
     vision.hidden.I, text.hidden.I      the residual stream before layer I (and after the last)
     vision.probs.I, text.probs.I        attention of layer I, [3 x heads x rows x rows]
     image_features, text_features       projected, not normalised
-    d_image, d_text                     a fixed loss = <d_image, image_features> + <d_text, text_features>
+    d_image, d_text                     a fixed loss: <d_image, image_features> +
+                                        <d_text, text_features>
     grad.NAME                           its gradient by every parameter
 
   tests/data/layers.safetensors, single layers of torch on x [5 x 37] and dy:
