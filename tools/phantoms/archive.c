@@ -84,7 +84,8 @@ ph_seat ph_seat_of(const ph_archive *a, size_t i)
     bool twice = rs_random_unit(&pair) < SEEN_TWICE;
     ph_seat seat = seat_at(a, twice ? i - i % 2 : i);
 
-    if (twice && i % 2)
+    /* A limb comes back with the same trouble, a chest or a head with any. */
+    if (twice && i % 2 && seat.anatomy != &ph_hand && seat.anatomy != &ph_knee)
         seat.combo = combo_at(seat.anatomy, rs_random_unit(&pair));
     return seat;
 }

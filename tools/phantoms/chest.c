@@ -42,7 +42,7 @@ static const struct { const char *kind, *side, *site; } combos[] = {
     {"central line", "left", "subclavian"},
     {"pacemaker", "left", "chest wall"},
     {"pacemaker", "right", "chest wall"},
-    {"hyperinflation", "bilateral", ""},
+    {"hyperinflation", "", ""},
     {"hilar enlargement", "right", "hilum"},
     {"hilar enlargement", "left", "hilum"},
     {"hilar enlargement", "bilateral", "hila"},
@@ -102,8 +102,8 @@ static void set_words(ph_prose *p, const ph_finding *f)
     for (size_t i = 0; i < ph_count(adverbs); i++)
         if (strcmp(f->size, adverbs[i].size) == 0)
             ph_set(p, "sizely", adverbs[i].adverb);
-    ph_set(p, "under_side", strcmp(f->side, "right") == 0 ? "the right hemidiaphragm"
-                                                          : "both hemidiaphragms, bilateral");
+    ph_set(p, "under_what", strcmp(f->side, "right") == 0 ? "the right hemidiaphragm"
+                                                          : "both hemidiaphragms");
 }
 
 static rs_status draw(ph_case *c, size_t combo, rs_random *r, rs_err *err)

@@ -120,7 +120,7 @@ const chest_kind chest_kinds[] = {
                "a large {side} {site} mass", "a {side} {site} lung tumour"),
       PH_TEXTS("{Haemoptysis|Weight loss and cough|Persistent cough|Chest pain and weight loss}.",
                "{age} {sex}, heavy smoker, with {haemoptysis|weight loss|hoarseness}.",
-               "{Malignancy?|} {Clubbing.|Night sweats.|}"),
+               "{Malignancy? |}{Clubbing.|Night sweats.|Weight loss.}"),
       PH_TEXTS("{There is|We see} a {size} mass in the {side} {site}{ with {spiculated|lobulated} "
                "margins|}.", "A {large|rounded|lobulated} {size} mass is {seen|present} in the {side} "
                "{site}.", "Mass-like opacity measuring {size} in the {side} {site}, {highly|} "
@@ -183,17 +183,17 @@ const chest_kind chest_kinds[] = {
                "fracture.", "Fracture of the {side} ribs."),
       BONES}},
     {"pneumoperitoneum", NULL, chest_paint_free_air,
-     {PH_TEXTS("pneumoperitoneum with free air under {under_side}",
-               "a {size} amount of free air beneath {under_side}",
-               "free subdiaphragmatic gas beneath {under_side}"),
+     {PH_TEXTS("pneumoperitoneum with free air under {under_what}",
+               "a {size} amount of free air beneath {under_what}",
+               "free subdiaphragmatic gas beneath {under_what}"),
       PH_TEXTS("{Acute abdomen|Severe abdominal pain|Rigid abdomen|Peritonism}.",
                "{age} {sex} with {acute upper abdominal pain|peritonitis|recent laparoscopy}. {Perforation?|}"),
-      PH_TEXTS("{Free air|Free intraperitoneal gas} is {seen|present} {under|beneath} {under_side}.",
-               "A {size} {crescent|lucency} of gas lies {under|beneath} {under_side}, {consistent with|"
+      PH_TEXTS("{Free air|Free intraperitoneal gas} is {seen|present} {under|beneath} {under_what}.",
+               "A {size} {crescent|lucency} of gas lies {under|beneath} {under_what}, {consistent with|"
                "indicating} pneumoperitoneum."),
-      PH_TEXTS("Pneumoperitoneum, {free air under|air beneath} {under_side}. {Surgical review "
+      PH_TEXTS("Pneumoperitoneum, {free air under|air beneath} {under_what}. {Surgical review "
                "advised.|Perforated viscus until proven otherwise.|}",
-               "{size} pneumoperitoneum beneath {under_side}."),
+               "{size} pneumoperitoneum beneath {under_what}."),
       FREE_AIR}},
     {"central line", NULL, chest_paint_line,
      {PH_TEXTS("a {side} {site} central venous line", "a {side} {site} central venous catheter",

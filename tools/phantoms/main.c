@@ -18,7 +18,7 @@ static const char usage[] =
     "\n"
     "  --seed S         another archive (1)\n"
     "  --first I        start at case I (0): extend an archive or make it in parts\n"
-    "  --only ANATOMY   chest, hand, knee, head-ct, abdomen-ct or brain-mr\n"
+    "  --only ANATOMY   chest, hand, knee, head_ct, abdomen_ct or brain_mr\n"
     "  --bare           leave the findings out of the pictures, for comparison\n"
     "  --threads T      0: one a core\n"
     "  --list           print how many combinations each anatomy has, and stop\n"

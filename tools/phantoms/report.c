@@ -10,33 +10,37 @@ static void say_texts(rs_buf *out, ph_prose *p, ph_texts t)
         ph_say_one(out, p, t.text, t.n);
 }
 
-/* Between least and most of the normals that the finding leaves standing. */
+/* Between least and most of the normals that the finding leaves standing; none speaks
+ * of a topic that another has dealt with. */
 static void say_normals(rs_buf *out, ph_prose *p, const ph_reporter *w, unsigned silences)
 {
-    const char *left[64];
-    size_t n = 0;
+    size_t order[64], wanted = w->least + rs_random_below(&p->r, w->most - w->least + 1);
 
+    assert(w->n_normals <= ph_count(order));
     for (size_t i = 0; i < w->n_normals; i++)
-        if (!(w->normals[i].topics & silences)) {
-            assert(n < ph_count(left));
-            left[n++] = w->normals[i].text;
-        }
-    ph_say_some(out, p, left, n, w->least + rs_random_below(&p->r, w->most - w->least + 1));
+        order[i] = i;
+    rs_random_shuffle(&p->r, order, w->n_normals);
+    for (size_t i = 0; i < w->n_normals && wanted > 0; i++) {
+        const ph_normal *normal = &w->normals[order[i]];
+
+        if (normal->topics & silences)
+            continue;
+        silences |= normal->topics;
+        ph_say(out, p, normal->text);
+        wanted--;
+    }
 }
 
 static void say_findings(rs_buf *out, ph_prose *p, const ph_reporter *w, const ph_script *s)
 {
-    static const char *const comparison[] = {
-        "{No prior studies are available for comparison.|Comparison: none.*2|No previous "
-        "imaging.|Compared with the previous examination, {this is new|there has been "
-        "progression|appearances have changed}.}",
-    };
+    static const char comparison[] =
+        "{No prior studies are available for comparison.|No previous imaging.|Compared with the "
+        "previous examination, {this is new|there has been progression}.|New since the previous "
+        "examination.}";
     bool first = rs_random_below(&p->r, 3) > 0;
 
     if (rs_random_below(&p->r, 3) == 0)
         say_texts(out, p, w->technique);
-    if (s && rs_random_below(&p->r, 4) == 0)
-        ph_say_one(out, p, comparison, 1);
     if (s && first)
         say_texts(out, p, s->said);
     if (!s)
@@ -44,6 +48,8 @@ static void say_findings(rs_buf *out, ph_prose *p, const ph_reporter *w, const p
     say_normals(out, p, w, s ? s->silences : 0);
     if (s && !first)
         say_texts(out, p, s->said);
+    if (s && rs_random_below(&p->r, 5) == 0)
+        ph_say(out, p, comparison);
 }
 
 static void say_caption(rs_buf *out, ph_prose *p, const ph_reporter *w, const ph_script *s)
