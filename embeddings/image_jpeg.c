@@ -23,7 +23,7 @@
 
 enum {
     MAX_SCANS = 100,                /* of a progressive file; 10 is usual, more is a bomb */
-    MAX_PIXELS_A_BYTE = 256         /* sequential Huffman: 2 bits or more for 8 x 8 pixels */
+    PIXELS_A_BIT = 64               /* at most: a Huffman code for each block of 8 x 8 */
 };
 
 typedef struct {
@@ -129,7 +129,9 @@ static rs_status check_header(const jpeg_job *job, rs_err *err)
         return st;
     if (c->num_components != 1 && c->num_components != 3 && c->num_components != 4)
         return rs_fail(err, RS_EFORMAT, "JPEG of %d components", c->num_components);
-    if (!c->progressive_mode && !c->arith_code && pixels / MAX_PIXELS_A_BYTE > job->len)
+    if (c->arith_code)                  /* nobody writes it, and its size bounds nothing */
+        return rs_fail(err, RS_EFORMAT, "JPEG with arithmetic coding");
+    if (pixels / PIXELS_A_BIT / 8 > job->len)
         return rs_fail(err, RS_ECORRUPT, "damaged JPEG: %zu bytes cannot hold %u x %u pixels",
                        job->len, c->image_width, c->image_height);
     return RS_OK;

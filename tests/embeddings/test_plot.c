@@ -131,8 +131,8 @@ static void a_given_range_cuts(void **state)
 
 static void odd_numbers_do_no_harm(void **state)
 {
-    static const double values[] = {0, 1, -1, 1e300, -1e300, 1e-300, NAN, INFINITY, -INFINITY,
-                                    1e7, 123456.789, -0.0};
+    static const double values[] = {0, -1, 1.7e308, -1e300, 1e-300, NAN, -INFINITY,
+                                    123456.789};
     enum { N = sizeof values / sizeof *values };
 
     (void)state;
