@@ -32,7 +32,7 @@ void      rs_image_clear(rs_image *im);          /* {0} is fine */
 
 /* Decode a PNG or JPEG, told apart by its first bytes: PNG grey/RGB/palette, 1-16
  * bits, alpha (dropped, as PIL's convert("RGB") does), interlaced; JPEG grey, YCbCr,
- * CMYK, with its EXIF rotation left alone. 16 bits stay 16 bits. On RS_OK the caller
+ * CMYK (no 12-bit, lossless or arithmetic-coded ones), EXIF rotation left alone. 16 bits stay 16 bits. On RS_OK the caller
  * clears *im. RS_EFORMAT for another kind of file, RS_ECORRUPT for a damaged or cut one,
  * RS_ELIMIT for one over RS_IMAGE_MAX_PIXELS, RS_ENOMEM. A bomb costs its header only.
  * Any thread. */

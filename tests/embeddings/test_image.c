@@ -345,17 +345,20 @@ static void odd_jpegs_are_told_apart(void **state)
     rs_buf scans = make_jpeg(1, JCS_GRAYSCALE, JCS_GRAYSCALE, true);
     rs_buf deep = make_jpeg(1, JCS_GRAYSCALE, JCS_GRAYSCALE, false);
     rs_buf lossless = make_jpeg(1, JCS_GRAYSCALE, JCS_GRAYSCALE, false);
+    rs_buf arithmetic = make_jpeg(1, JCS_GRAYSCALE, JCS_GRAYSCALE, false);
     const struct { const rs_buf *file; rs_status want; const char *says; } rows[] = {
         {&two, RS_EFORMAT, "2 components"},
         {&scans, RS_ELIMIT, "more than 100 scans"},
         {&deep, RS_EFORMAT, "precision 12"},
         {&lossless, RS_EFORMAT, "0xc3"},
+        {&arithmetic, RS_EFORMAT, "arithmetic coding"},
     };
 
     (void)state;
     deep.data[find_sof(&deep)] = 12;
     lossless.data[find_sof(&lossless) - 3] = (char)0xc3;
-    for (size_t i = 0; i < 4; i++) {
+    arithmetic.data[find_sof(&arithmetic) - 3] = (char)0xc9;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         rs_image im;
         rs_err err = {0};
         rs_status st = rs_image_decode(&im, rows[i].file->data, rows[i].file->len, &err);
@@ -367,6 +370,7 @@ static void odd_jpegs_are_told_apart(void **state)
     rs_buf_clear(&scans);
     rs_buf_clear(&deep);
     rs_buf_clear(&lossless);
+    rs_buf_clear(&arithmetic);
 }
 
 /* ---- Bombs ---------------------------------------------------------------- */

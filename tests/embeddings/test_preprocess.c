@@ -224,7 +224,8 @@ static void assert_pixels_equal(const rs_preprocess *p, const rs_image *im, cons
             at[i] = (size_t)json_integer_value(json_array_get(s, i));
         double got = (double)out[(at[0] * p->crop_height + at[1]) * p->crop_width + at[2]];
         if (fabs(got - want) > 1e-6 * (1 + fabs(want)))
-            fail_msg("%s: spot %zu: %.9g, the reference has %.9g", str(row, "config"), k, got, want);
+            fail_msg("%s: spot %zu: %.9g, the reference has %.9g", str(row, "config"), k, got,
+                     want);
     }
     plain.do_rescale = plain.do_normalize = false;
     assert_int_equal(rs_preprocess_run(&plain, im, out, NULL), RS_OK);
