@@ -149,7 +149,7 @@ CHEST_PAINTER(chest_paint_pneumothorax)
     int side = side_of(f);
     float sign = sign_of(f), base = p->dome[side] + 0.3f;
     bool large = f->size[0] == 'l', small = f->size[0] == 's';
-    float gap = large ? ph_range(r, 0.34, 0.46) : small ? ph_range(r, 0.12, 0.16)
+    float gap = large ? ph_range(r, 0.34, 0.46) : small ? ph_range(r, 0.14, 0.18)
                                                         : ph_range(r, 0.17, 0.26);
     float end = large ? base + 0.2f : small ? ph_range(r, 0.95, 1.2) : ph_range(r, 1.3, 1.6);
     size_t n = pleural_edge(p, q, gap, end, sign);
@@ -172,7 +172,7 @@ CHEST_PAINTER(chest_paint_pneumothorax)
     ph_affine(&keep, 1.f, -1.f / 0.6f);
     ph_mul(&l->vessels, &keep);
     /* keep: 1 in the lung that is left, 0 in the free air. */
-    ph_affine(&keep, 1.14f, large ? -0.4f : -0.24f);
+    ph_affine(&keep, 1.3f, large ? -0.56f : -0.4f);
     ph_mul(&l->lung[side], &keep);
     ph_canvas edge = ph_canvas_new(p->w, p->h);
 
@@ -288,7 +288,7 @@ static void bronchogram(chest_layers *l, ph_point at, float size, const ph_canva
 
 CHEST_PAINTER(chest_paint_consolidation)
 {
-    static const grade sizes[] = {{"patchy", 0.15f, 0.2f}, {"focal", 0.19f, 0.25f},
+    static const grade sizes[] = {{"patchy", 0.17f, 0.22f}, {"focal", 0.2f, 0.26f},
                                   {"dense", 0.26f, 0.33f}};
     float size = pick(f, sizes, ph_count(sizes), r) * p->s;
     ph_point uv = zone(p, f, 0.7f, r), at = chest_at(p, uv.x, uv.y);
@@ -307,7 +307,7 @@ CHEST_PAINTER(chest_paint_consolidation)
         }
         ph_clamp(&c, 0.f, 1.f);
     }
-    ph_add(&l->over, whole_lung(l, &c, side_of(f)), f->size[0] == 'd' ? 0.1f : 0.05f);
+    ph_add(&l->over, whole_lung(l, &c, side_of(f)), f->size[0] == 'd' ? 0.13f : 0.08f);
     kept = ph_canvas_copy(&c);
     ph_mul(&kept, &l->lung[side_of(f)]);
     consolidate(l, side_of(f), &c, f->size[0] == 'd' ? ph_range(r, 0.9, 0.98)
@@ -504,7 +504,7 @@ static void break_rib(chest_layers *l, const chest_plan *p, int rib, int side, f
 {
     ph_point q[CHEST_RIB_POINTS];
     size_t n = chest_rib(p, q, rib, side, false), at = (size_t)(where * (float)(n - 1));
-    float radius = 0.038f * p->s, step = ph_range(r, 1.1, 1.9) * radius;
+    float radius = 0.038f * p->s, step = ph_range(r, 1.4, 2.2) * radius;
     ph_point end = q[at];
     float dx = q[at + 1].x - q[at - 1].x, dy = q[at + 1].y - q[at - 1].y;
     float len = hypotf(dx, dy), nx = -dy / len, ny = dx / len;
@@ -537,7 +537,7 @@ static void break_rib(chest_layers *l, const chest_plan *p, int rib, int side, f
 CHEST_PAINTER(chest_paint_rib_fracture)
 {
     int side = side_of(f), rib = 4 + (int)rs_random_below(r, 3);
-    int count = 1 + (int)rs_random_below(r, 3);
+    int count = 1 + (int)(3.f * ph_range(r, 0.2, 1));
     float where = ph_range(r, 0.62, 0.74);
 
     f->size = count == 1 ? "single" : count == 2 ? "two-level" : "multiple";
@@ -601,7 +601,7 @@ static void wire(chest_layers *l, const chest_plan *p, const ph_point *uv, size_
 CHEST_PAINTER(chest_paint_line)
 {
     float x = p->shift, tip = ph_range(r, 0.72, 0.98), sag = ph_range(r, -0.03, 0.03);
-    float thick = fmaxf(ph_range(r, 0.008, 0.011) * p->s, 1.1f), value = ph_range(r, 0.26, 0.36);
+    float thick = fmaxf(ph_range(r, 0.01, 0.014) * p->s, 1.4f), value = ph_range(r, 0.32, 0.44);
     ph_point end = {-0.155f + x, tip}, svc = {-0.15f + x, 0.45f};
 
     f->size = "";
