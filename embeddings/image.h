@@ -32,10 +32,10 @@ void      rs_image_clear(rs_image *im);          /* {0} is fine */
 
 /* Decode a PNG or JPEG, told apart by its first bytes: PNG grey/RGB/palette, 1-16
  * bits, alpha (dropped, as PIL's convert("RGB") does), interlaced; JPEG grey, YCbCr,
- * CMYK (no 12-bit, lossless or arithmetic-coded ones), EXIF rotation left alone. 16 bits stay 16 bits. On RS_OK the caller
- * clears *im. RS_EFORMAT for another kind of file, RS_ECORRUPT for a damaged or cut one,
- * RS_ELIMIT for one over RS_IMAGE_MAX_PIXELS, RS_ENOMEM. A bomb costs its header only.
- * Any thread. */
+ * CMYK (none of 12 bits, lossless or arithmetic-coded), EXIF rotation left alone.
+ * 16 bits stay 16 bits. On RS_OK the caller clears *im. RS_EFORMAT for another kind of
+ * file, RS_ECORRUPT for a damaged or cut one, RS_ELIMIT for one over
+ * RS_IMAGE_MAX_PIXELS, RS_ENOMEM. A bomb costs its header only. Any thread. */
 rs_status rs_image_decode(rs_image *im, const void *bytes, size_t len, rs_err *err);
 /* Read at most 512 MiB of `path` and decode; messages name the path. */
 rs_status rs_image_load(rs_image *im, const char *path, rs_err *err);
