@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 static const char MAGIC[] = "RSIMAGE1";
-static const double MARGIN = 1.15;              /* room for a training crop around the view */
+static const double MARGIN = 1.15;              /* so that a training crop is still sharp */
 enum { TAIL = 16, ENTRY = 16, ALIGN = 64, ROUND = 256, MAX_SIDE = 4096 };
 
 struct rs_image_cache {

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "embeddings/plot.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -191,8 +192,114 @@ rs_status rs_train_log_rewind(const rs_train_run *r, rs_err *err)
     return st;
 }
 
+/* ---- Curves ---------------------------------------------------------- */
+
+enum {
+    STEP, LOSS, SMOOTH, SCALE, NORM, EVAL, T2I_1, T2I_5, T2I_10, I2T_1, I2T_5, I2T_10, ZERO_SHOT,
+    COLUMNS
+};
+
+/* The numbers of the log, column by column. */
+typedef struct {
+    double *at[COLUMNS];
+    size_t  n[COLUMNS], cap[COLUMNS];
+    bool    failed;
+} columns;
+
+static void add(columns *c, size_t k, double v)
+{
+    if (c->n[k] == c->cap[k]) {
+        size_t cap = c->cap[k] ? 2 * c->cap[k] : 256;
+        double *more = rs_realloc(c->at[k], cap, sizeof *more);
+        if (!more) {
+            c->failed = true;
+            return;
+        }
+        c->at[k] = more;
+        c->cap[k] = cap;
+    }
+    c->at[k][c->n[k]++] = v;
+}
+
+static double real_of(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static void add_step(columns *c, const json_t *line)
+{
+    static const double SLOW = 0.05;            /* about the last twenty steps */
+    double loss = real_of(line, "loss");
+    double before = c->n[SMOOTH] ? c->at[SMOOTH][c->n[SMOOTH] - 1] : loss;
+
+    add(c, STEP, real_of(line, "step"));
+    add(c, LOSS, loss);
+    add(c, SMOOTH, isfinite(loss) && isfinite(before) ? before + SLOW * (loss - before)
+                 : isfinite(loss) ? loss : before);
+    add(c, SCALE, real_of(line, "logit_scale"));
+    add(c, NORM, real_of(line, "grad_norm"));
+}
+
+static void add_line(void *ctx, const json_t *line, const char *text, size_t len)
+{
+    columns *c = ctx;
+    const json_t *t2i = json_object_get(line, "text_to_image");
+    const json_t *i2t = json_object_get(line, "image_to_text");
+
+    (void)text;
+    (void)len;
+    if (json_object_get(line, "step")) {
+        add_step(c, line);
+        return;
+    }
+    add(c, EVAL, real_of(line, "eval"));
+    add(c, T2I_1, real_of(t2i, "r1"));
+    add(c, T2I_5, real_of(t2i, "r5"));
+    add(c, T2I_10, real_of(t2i, "r10"));
+    add(c, I2T_1, real_of(i2t, "r1"));
+    add(c, I2T_5, real_of(i2t, "r5"));
+    add(c, I2T_10, real_of(i2t, "r10"));
+    add(c, ZERO_SHOT, real_of(line, "zero_shot_mean"));
+}
+
+static rs_plot_series series(const columns *c, const char *name, size_t x, size_t y)
+{
+    return (rs_plot_series){.name = name, .x = c->at[x], .y = c->at[y], .n = c->n[y]};
+}
+
+static rs_status draw(const columns *c, const char *path, rs_err *err)
+{
+    rs_plot_series loss[] = {series(c, "a step", STEP, LOSS), series(c, "smoothed", STEP, SMOOTH)};
+    rs_plot_series recall[] = {
+        series(c, "t2i R@1", EVAL, T2I_1), series(c, "R@5", EVAL, T2I_5),
+        series(c, "R@10", EVAL, T2I_10), series(c, "i2t R@1", EVAL, I2T_1),
+        series(c, "zero-shot", EVAL, ZERO_SHOT)};
+    rs_plot_series norm[] = {series(c, NULL, STEP, NORM)}, scale[] = {series(c, NULL, STEP, SCALE)};
+    rs_plot_panel panels[] = {
+        {.title = "Training loss", .x_label = "step", .series = loss, .n_series = 2},
+        {.title = "Validation: text to image (t2i), image to text (i2t)", .x_label = "step",
+         .series = recall, .n_series = 5, .y_max = 1},
+        {.title = "Gradient norm", .x_label = "step", .series = norm, .n_series = 1, .log_y = true},
+        {.title = "Logit scale", .x_label = "step", .series = scale, .n_series = 1},
+    };
+
+    loss[0].faint = true;
+    loss[0].colour = loss[1].colour = 1;
+    return rs_plot_save_png(path, panels, sizeof panels / sizeof *panels, err);
+}
+
 rs_status rs_train_log_plot(const rs_train_run *r, rs_err *err)
 {
-    (void)r; (void)err;
-    return RS_OK;
+    columns c = {.failed = false};
+    char *path = rs_sprintf("%s/curves.png", r->c->out);
+    rs_status st = each_line(r, &c, add_line, err);
+
+    if (st == RS_OK)
+        st = path && !c.failed ? draw(&c, path, err) : rs_fail(err, RS_ENOMEM, "curves: no memory");
+    for (size_t k = 0; k < COLUMNS; k++)
+        rs_free(c.at[k]);
+    rs_free(path);
+    return st;
 }
