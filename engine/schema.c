@@ -18,6 +18,8 @@ static const char tables[] =
     "  indexed_at TEXT NOT NULL) STRICT;"
     "CREATE INDEX cases_by_source ON cases(source, key);"
     "CREATE INDEX cases_by_patient ON cases(patient);"
+    "CREATE INDEX cases_by_facets ON cases(modality, body_part, view, sex, age, collection,"
+    "  patient, source);"
     "CREATE TABLE sections("
     "  case_id INTEGER NOT NULL REFERENCES cases(id), ordinal INTEGER NOT NULL,"
     "  name TEXT NOT NULL, first INTEGER NOT NULL, past INTEGER NOT NULL,"
