@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "embeddings/half.h"
+#include "embeddings/vocab.h"
 #include "engine/query.h"
 
 #include <strings.h>
@@ -484,6 +485,93 @@ static void test_bad_queries(void **state)
     remove_folder(dir);
 }
 
+/* ---- With an encoder ------------------------------------------------- */
+
+/* A random-weight model folder with a vocabulary of bytes. */
+static rs_encoder *make_encoder(const char *folder, uint64_t seed)
+{
+    const rs_clip_config config = {
+        .vision = {16, 1, 2, 32, 1e-5f, RS_ACT_GELU}, .text = {16, 1, 2, 32, 1e-5f, RS_ACT_GELU},
+        .image_size = 16, .patch_size = 8, .vocab_size = RS_VOCAB_SIZE_MIN, .max_tokens = 32,
+        .eos_id = RS_VOCAB_SIZE_MIN - 1, .bos_id = RS_VOCAB_SIZE_MIN - 2, .dim = DIM,
+        .logit_scale = 2.6592f};
+    rs_random rnd = rs_random_seed(seed);
+    rs_encoder *e = NULL;
+    rs_clip *m = NULL;
+    rs_vocab *v = NULL;
+    rs_err err = {RS_OK, ""};
+
+    ok(rs_mkdirs(folder, &err), &err);
+    ok(rs_clip_new(&m, &config, &rnd, &err), &err);
+    ok(rs_clip_save(m, folder, false, &err), &err);
+    rs_clip_close(m);
+    ok(rs_vocab_new(&v, &err), &err);
+    ok(rs_vocab_train(v, RS_VOCAB_SIZE_MIN, NULL, &err), &err);
+    ok(rs_vocab_write(v, folder, &err), &err);
+    rs_vocab_free(v);
+    ok(rs_encoder_open(&e, folder, &err), &err);
+    return e;
+}
+
+/* Texts and images are encoded by the query's encoder, which must be the archive's:
+ * what was indexed finds itself with a cosine of 1. */
+static void test_encoder_of_the_query(void **state)
+{
+    char dir[64], mine[80], foreign[80], archive[80];
+    float x[2 * DIM];
+    rs_query q = rs_query_default();
+    const char *text = "large mass -left";
+    rs_encoder *e, *other;
+    rs_image im;
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_result res;
+    rs_archive *a;
+
+    (void)state;
+    make_folder(dir);
+    snprintf(mine, sizeof mine, "%s/mine", dir);
+    snprintf(foreign, sizeof foreign, "%s/foreign", dir);
+    snprintf(archive, sizeof archive, "%s/archive", dir);
+    e = make_encoder(mine, 1);
+    other = make_encoder(foreign, 2);
+    ok(rs_image_new(&im, 20, 18, 1, 8, &err), &err);
+    for (size_t i = 0; i < 20 * 18; i++)
+        ((uint8_t *)im.pixels)[i] = (uint8_t)(i * 7);
+    ok(rs_encoder_images(e, &im, 1, NULL, x, &err), &err);
+    ok(rs_encoder_texts(e, &(const char *){"large mass"}, 1, NULL, x + DIM, NULL, &err), &err);
+    a = open_archive(archive, RS_ARCHIVE_WRITE);
+    ok(rs_archive_bind_encoder(a, &(rs_encoder_identity){rs_encoder_id(e), rs_encoder_name(e),
+                                                         mine, rs_encoder_dim(e)}, &err), &err);
+    put_one(a, &(rs_case){.key = "it", .age_years = -1, .n_images = 1, .n_passages = 1,
+                          .images = &(rs_case_image){.path = "/x", .vector = x},
+                          .passages = &(rs_passage){.text = "y", .vector = x + DIM}});
+    q.text = text;
+    q.images = &im;
+    q.n_images = 1;
+    q.encoder = e;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);
+    assert_int_equal(res.n, 1);
+    assert_true(found_by(&res.hits[0], RS_PROBE_IMAGE_IMAGE)->score > 0.999);
+    assert_true(found_by(&res.hits[0], RS_PROBE_TEXT_PASSAGE)->score > 0.999);
+    assert_true(res.ran[RS_PROBE_TEXT_IMAGE] && res.ran[RS_PROBE_IMAGE_PASSAGE]);
+    q.encoder = other;
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EMISMATCH);
+    assert_non_null(strstr(err.msg, "mine"));
+    assert_non_null(strstr(err.msg, "foreign"));
+    q.encoder = NULL;
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);     /* images, no encoder */
+    q.n_images = 0;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);                      /* words alone */
+    assert_true(res.ran[RS_PROBE_BM25] && !res.ran[RS_PROBE_TEXT_IMAGE]);
+    rs_image_clear(&im);
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+    rs_encoder_close(e);
+    rs_encoder_close(other);
+    remove_folder(dir);
+}
+
 /* ---- Other processes' rows ------------------------------------------- */
 
 static size_t hits_for(rs_archive *a, const char *text)
@@ -600,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_depth_is_a_prefix),
         cmocka_unit_test(test_hit_explains_itself),
         cmocka_unit_test(test_bad_queries),
+        cmocka_unit_test(test_encoder_of_the_query),
         cmocka_unit_test(test_reader_follows_writer),
         cmocka_unit_test(test_out_of_memory),
     };
