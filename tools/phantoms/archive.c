@@ -9,12 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-extern const ph_anatomy ph_head_ct __attribute__((weak));
-extern const ph_anatomy ph_abdomen_ct __attribute__((weak));
-extern const ph_anatomy ph_brain_mr __attribute__((weak));
-extern const ph_anatomy ph_hand __attribute__((weak));
-extern const ph_anatomy ph_knee __attribute__((weak));
-
 const ph_anatomy *const ph_anatomies[] = {
     &ph_chest, &ph_hand, &ph_knee, &ph_head_ct, &ph_abdomen_ct, &ph_brain_mr,
 };
@@ -34,7 +28,7 @@ static rs_random stream(uint64_t seed, unsigned which, size_t i)
 
 static bool wanted(const ph_archive *a, const ph_anatomy *anatomy)
 {
-    return anatomy && (!a->only || strcmp(a->only, anatomy->name) == 0);
+    return !a->only || strcmp(a->only, anatomy->name) == 0;
 }
 
 static double total_weight(const ph_archive *a)

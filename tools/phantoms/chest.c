@@ -91,7 +91,7 @@ static rs_status draw_film(ph_case *c, const chest_kind *k, ph_finding *f, rs_ra
     return st;
 }
 
-/* Words that the texts need beyond side, site and size. */
+/* Words that the texts need beyond side, site and size: adverbs, plurals. */
 static void set_words(ph_prose *p, const ph_finding *f)
 {
     static const struct { const char *size, *adverb; } adverbs[] = {
@@ -102,6 +102,15 @@ static void set_words(ph_prose *p, const ph_finding *f)
     for (size_t i = 0; i < ph_count(adverbs); i++)
         if (strcmp(f->size, adverbs[i].size) == 0)
             ph_set(p, "sizely", adverbs[i].adverb);
+    bool many = strcmp(f->side, "bilateral") == 0 || strcmp(f->size, "multiple") == 0 ||
+                strcmp(f->size, "two-level") == 0;
+
+    ph_set(p, "is_are", many ? "are" : "is");
+    ph_set(p, "effusions", many ? "effusions" : "effusion");
+    ph_set(p, "an_effusion", many ? "{size} bilateral pleural effusions"
+                                  : "a {size} {side} pleural effusion");
+    ph_set(p, "angles", many ? "{angles|sulci}" : "{angle|sulcus}");
+    ph_set(p, "fractures", many ? "fractures" : "fracture");
     ph_set(p, "under_what", strcmp(f->side, "right") == 0 ? "the right hemidiaphragm"
                                                           : "both hemidiaphragms");
 }

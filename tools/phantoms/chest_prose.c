@@ -28,7 +28,7 @@ static const ph_normal normals[] = {
            "enlargement.}"},
     {VESSELS, "{Pulmonary vascularity is normal.|No vascular congestion.|No evidence of pulmonary "
               "oedema.|No interstitial oedema.}"},
-    {BONES, "{No acute bony abnormality.|The {visualised|imaged} {bones|skeleton} {are|is} intact.|"
+    {BONES, "{No acute bony abnormality.|The {visualised|imaged} {bones are|skeleton is} intact.|"
             "No rib fracture {is seen|}.|The osseous structures are unremarkable.}"},
     {FREE_AIR, "{No free air {under|beneath} the diaphragm.|No free subdiaphragmatic gas.|The upper "
                "abdomen is unremarkable.}"},
@@ -42,22 +42,22 @@ static const ph_normal normals[] = {
 
 const chest_kind chest_kinds[] = {
     {"pleural effusion", NULL, chest_paint_effusion,
-     {PH_TEXTS("a {size} {side} pleural effusion", "a {size} {sided} pleural effusion",
-               "{size} {side} pleural fluid", "a {size} effusion {on the {side}|, {side}}"),
+     {PH_TEXTS("{an_effusion}", "{size} {sided} pleural {effusions}",
+               "{size} {side} pleural fluid", "{an_effusion}"),
       PH_TEXTS("{Shortness of breath|Breathlessness|Dyspnoea} {in a {age} {sex}|for {three days|a "
                "week|two weeks}}.", "{age} {sex} with {known malignancy|heart failure|fever and "
                "chest pain|reduced breath sounds}. {Effusion?|}",
                "{Decreased air entry|Dull percussion note} at the base."),
-      PH_TEXTS("{There is|We see} a {size} {side} pleural effusion{, blunting the costophrenic "
+      PH_TEXTS("{There {is_are}|We see} {an_effusion}{, blunting the costophrenic "
                "angle| with a meniscus| with adjacent basal atelectasis|}.",
-               "{size} {side} pleural effusion with {obscuration of the hemidiaphragm|a meniscus "
+               "{size} {side} pleural {effusions} with {obscuration of the hemidiaphragm|a meniscus "
                "along the lateral chest wall|layering fluid}.",
                "Homogeneous {side} basal opacity with a meniscus, {consistent with|in keeping with|"
-               "likely} a {size} pleural effusion.",
-               "The {side} costophrenic {angle|sulcus} is obliterated by {size} pleural fluid."),
-      PH_TEXTS("{size} {side} pleural effusion.", "{size} {sided} pleural effusion. " ADVICE,
+               "likely} {an_effusion}.",
+               "The {side} costophrenic {angles} {is_are} obliterated by {size} pleural fluid."),
+      PH_TEXTS("{size} {side} pleural {effusions}.", "{size} {sided} pleural {effusions}. " ADVICE,
                "{size} {side} pleural fluid{; underlying consolidation cannot be excluded|}.",
-               "Pleural effusion, {side}, {size}."),
+               "Pleural {effusions}, {side}, {size}."),
       PLEURA | LUNGS | HEART}},
     {"pneumothorax", chest_bend_pneumothorax, chest_paint_pneumothorax,
      {PH_TEXTS("a {size} {side} pneumothorax", "a {size} {sided} pneumothorax",
@@ -143,7 +143,7 @@ const chest_kind chest_kinds[] = {
                "tuberculous|likely a lung abscess|infective or neoplastic}."),
       LUNGS}},
     {"pulmonary oedema", chest_bend_oedema, chest_paint_oedema,
-     {PH_TEXTS("{size} bilateral pulmonary oedema", "interstitial pulmonary oedema",
+     {PH_TEXTS("{size} bilateral pulmonary oedema", "bilateral interstitial pulmonary oedema",
                "{size} bilateral vascular congestion and oedema", "bilateral perihilar oedema"),
       PH_TEXTS("{Acute dyspnoea|Orthopnoea|Breathless at night}. {Known heart failure.|}",
                "{age} {sex} with {decompensated heart failure|acute coronary syndrome|fluid "
@@ -172,15 +172,15 @@ const chest_kind chest_kinds[] = {
                "likely mucus plugging|}.", "{side} lower lobe atelectasis."),
       LUNGS | MEDIASTINUM | PLEURA}},
     {"rib fracture", NULL, chest_paint_rib_fracture,
-     {PH_TEXTS("{size} displaced {side} rib fracture{|s}", "{side} rib fractures",
-               "a {side} rib fracture", "{size} {sided} rib fracture"),
+     {PH_TEXTS("{size} displaced {side} rib {fractures}", "{size} {side} rib {fractures}",
+               "displaced {side} rib {fractures}", "{size} {sided} rib {fractures}"),
       PH_TEXTS("{Fall|Blunt chest trauma|Road traffic accident|Fell from a ladder}. {Tender {side} "
                "chest wall.|}", "{age} {sex} with {sided} chest wall pain after {a fall|trauma}."),
-      PH_TEXTS("{There is|We see} {size} displaced fracture of the {side} lateral ribs.",
-               "{size} displaced {side} rib fracture{ with adjacent soft tissue swelling|}.",
+      PH_TEXTS("{There {is_are}|We see} {size} displaced {fractures} of the {side} lateral ribs.",
+               "{size} displaced {side} rib {fractures}{ with adjacent soft tissue swelling|}.",
                "Cortical break with step-off of the {side} {posterolateral|lateral} ribs, {size}."),
-      PH_TEXTS("{side} rib fracture, {size}. {No pneumothorax.|}", "{size} displaced {side} rib "
-               "fracture.", "Fracture of the {side} ribs."),
+      PH_TEXTS("{side} rib {fractures}, {size}. {No pneumothorax.|}", "{size} displaced {side} rib "
+               "{fractures}.", "{fractures} of the {side} ribs."),
       BONES}},
     {"pneumoperitoneum", NULL, chest_paint_free_air,
      {PH_TEXTS("pneumoperitoneum with free air under {under_what}",

@@ -80,7 +80,7 @@ static bool take_number(size_t *out, unsigned long long most, char **argv, int i
 static bool known_anatomy(const char *name)
 {
     for (size_t i = 0; i < ph_n_anatomies; i++)
-        if (name && ph_anatomies[i] && strcmp(ph_anatomies[i]->name, name) == 0)
+        if (name && strcmp(ph_anatomies[i]->name, name) == 0)
             return true;
     fprintf(stderr, "phantoms: --only %s: no such anatomy\n", name ? name : "");
     return false;
@@ -208,8 +208,7 @@ int main(int argc, char **argv)
         return 2;
     if (o.list) {
         for (size_t i = 0; i < ph_n_anatomies; i++)
-            if (ph_anatomies[i])
-                printf("%s %zu\n", ph_anatomies[i]->name, ph_anatomies[i]->combinations);
+            printf("%s %zu\n", ph_anatomies[i]->name, ph_anatomies[i]->combinations);
         return 0;
     }
     if (run(&o, &err) != RS_OK) {
