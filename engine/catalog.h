@@ -1,5 +1,8 @@
 /* catalog.h - reading of catalog rows by id, for probes and hits; inside engine/ only.
- * Writing and reading of whole cases is in archive.h. SPDX-License-Identifier: Apache-2.0 */
+ * Writing and reading of whole cases is in archive.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #ifndef RS_ENGINE_CATALOG_H
 #define RS_ENGINE_CATALOG_H
 

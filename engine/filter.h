@@ -1,7 +1,10 @@
 /* filter.h - which cases a query may find, as a condition of SQL and as ids.
  *
  * The condition is one literal over a row `c` of cases with parameters ?1 to ?12, the
- * unused ones NULL. SPDX-License-Identifier: Apache-2.0 */
+ * unused ones NULL.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #ifndef RS_ENGINE_FILTER_H
 #define RS_ENGINE_FILTER_H
 

@@ -3,7 +3,10 @@
  *   score(case) = sum over probes of weight / (k + rank of the case in that probe)
  *
  * Cormack, Clarke, Buettcher, SIGIR 2009: k = 60. A case that a probe does not rank gets
- * nothing from it. SPDX-License-Identifier: Apache-2.0 */
+ * nothing from it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #ifndef RS_ENGINE_FUSION_H
 #define RS_ENGINE_FUSION_H
 

@@ -64,8 +64,7 @@ static size_t collapse(rs_ranked *rows, size_t n)
     return kept;
 }
 
-/* The cases of the k nearest vectors, collapsed. *seen: vectors given; *cut: the score
- * below which there may be more. */
+/* The cases of the k nearest vectors, collapsed. *seen: how many vectors there were. */
 static rs_status nearest_cases(rs_archive *a, rs_kind kind, const float *x,
                                const rs_scope *scope, size_t k, rs_arena *mem,
                                rs_ranking *out, size_t *seen, rs_err *err)

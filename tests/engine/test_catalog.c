@@ -254,7 +254,8 @@ static void test_keys_and_digests(void **state)
 
 static void test_sources_and_problems(void **state)
 {
-    const rs_source_file first = {"b.png", "abc", "case", 12, 34}, again = {"b.png", NULL, NULL, 13, 35},
+    const rs_source_file first = {"b.png", "abc", "case", 12, 34},
+                         again = {"b.png", NULL, NULL, 13, 35},
                          other = {"a.png", NULL, NULL, 1, 2};
     const rs_source_file *f;
     const rs_problem *p;

@@ -42,8 +42,9 @@ static void test_compile(void **state)
         {"- mass", "\"mass\"", NULL, "- mass"},
         {"a AND b OR NOT c", "\"b\" OR \"NOT\" OR \"c\"", NULL, "a AND b OR NOT c"},
         {"title: x", "\"title\" OR \"x\"", NULL, "title: x"},
-        {"{title findings}: NEAR(a b, 3)^", "\"title\" OR \"findings\" OR \"NEAR\" OR \"b\" OR \"3\"",
-         NULL, "{title findings}: NEAR(a b, 3)^"},
+        {"{title findings}: NEAR(a b, 3)^",
+         "\"title\" OR \"findings\" OR \"NEAR\" OR \"b\" OR \"3\"", NULL,
+         "{title findings}: NEAR(a b, 3)^"},
         {"50% of C:\\path", "\"50\" OR \"C\" OR \"path\"", NULL, "50% of C:\\path"},
         {"Effusion effusions EFFUSION", "\"Effusion\"", NULL, "Effusion effusions EFFUSION"},
         {"\"unfinished phrase", "\"unfinished phrase\"", NULL, "unfinished phrase"},
@@ -220,8 +221,10 @@ static void hostile(rs_random *rnd, char *out, size_t max)
 {
     static const char *const bits[] = {
         "\"", "'", "*", "-", "+", "(", ")", "^", ":", "{", "}", ",", " ", " AND ", " OR ", " NOT ",
-        "NEAR(", "title", "heart", "effusion", "\xc3\xa9", "\xcc\x81", "\xf0\x9f\xab\x81", "\xe2\x80\x99",
-        "0", "3.5", ";", "--", "/*", "\\", "%", "?1", "\xef\xbf\xbf", "\xed\xa0\x80"};
+        "NEAR(", "title", "heart", "effusion", "\xc3\xa9", "\xcc\x81", "\xf0\x9f\xab\x81",
+        "\xe2\x80\x99",
+        "0", "3.5", ";",
+        "--", "/*", "\\", "%", "?1", "\xef\xbf\xbf", "\xed\xa0\x80"};
     size_t n = rs_random_below(rnd, 13), used = 0;
 
     for (size_t i = 0; i < n; i++) {
