@@ -17,7 +17,8 @@ typedef struct {
     rs_source_file file;             /* size and time; sha256 set when decoded */
     char        sha256[RS_SHA256_HEX];
     size_t      width, height;
-    float      *pixels;              /* [3 x crop x crop], in the batch's memory */
+    float      *pixels;              /* [3 x crop x crop], the run's; until it is encoded */
+    const float *vector;             /* [dim], in the batch's memory, once it is encoded */
     rs_status   st;
     rs_err      err;                 /* why it was refused */
 } rs_case_job_image;
@@ -26,6 +27,7 @@ typedef struct {
 typedef struct {
     rs_source_case     from;
     rs_case            record;       /* filled in step by step */
+    const rs_case     *before;       /* what the archive holds of it, or NULL */
     rs_case_job_image *images;       /* [from.n_images] */
     rs_passage        *passages;     /* record.passages before they are const */
     char               digest[RS_SHA256_HEX];

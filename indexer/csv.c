@@ -34,24 +34,35 @@ static bool take_field(const char *text, size_t len, size_t *at, char delimiter,
     return !quoted;
 }
 
-/* The end of the record that starts at `at`: the first line end outside quotes. */
-static size_t record_end(const char *text, size_t len, size_t at)
+size_t rs_csv_end(const char *text, size_t len, size_t at, char delimiter)
 {
-    bool quoted = false;
+    const size_t start = at;
+    bool first = true, quoted = false;     /* first: at the start of a field */
 
     for (; at < len; at++) {
-        if (text[at] == '"')
-            quoted = !quoted;
-        else if (text[at] == '\n' && !quoted)
-            break;
+        char c = text[at];
+        if (quoted && c == '"' && at + 1 < len && text[at + 1] == '"') {
+            at++;
+        } else if (quoted) {
+            quoted = c != '"';
+        } else if (c == '"' && first) {
+            quoted = true;
+        } else if (c == '\n') {
+            return at;
+        }
+        first = !quoted && c == delimiter;
     }
+    if (!quoted)
+        return len;
+    for (at = start; at < len && text[at] != '\n';)
+        at++;
     return at;
 }
 
 bool rs_csv_record(const char *text, size_t len, size_t *at, char delimiter, rs_arena *mem,
                    char ***fields, size_t *n)
 {
-    size_t start = *at, i = start, end = record_end(text, len, start), room = 1;
+    size_t start = *at, i = start, end = rs_csv_end(text, len, start, delimiter), room = 1;
     char *to;
 
     *n = 0;

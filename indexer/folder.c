@@ -5,8 +5,8 @@
 
 #include "base/alloc.h"
 
+#include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,10 +15,12 @@
 enum { MAX_DEPTH = 64, MAX_TEXT = 4 << 20 };
 static const char REPORT[] = "report.txt";
 
-/* What one case is made of: names within the folder, all owned by names_mem. */
+/* What one case is made of: names within the folder, all in folder.mem. */
 typedef struct {
     const char *key;             /* path without ending, or the folder's path */
+    const char *name;            /* the whole path: no two entries have the same */
     const char *text;            /* sidecar's path, or NULL */
+    const char *problem;         /* a folder that cannot be read, and why */
     const char **images;
     size_t n_images;
 } entry;
@@ -54,7 +56,7 @@ static bool is_text(const char *name)
     return has_ending(name, endings);
 }
 
-static const char *stem(rs_arena *mem, const char *path)
+static char *stem(rs_arena *mem, const char *path)
 {
     return rs_arena_strndup(mem, path, (size_t)(strrchr(path, '.') - path));
 }
@@ -78,8 +80,22 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The names in root/inside, sorted; those of folders end in '/'. RS_OK or RS_ENOMEM;
- * a folder that may not be read is an error that names it. */
+/* Grow `list` in `mem`; NULL on OOM. */
+static const char **one_more(const char **list, size_t n, size_t *cap, rs_arena *mem)
+{
+    const char **more;
+
+    if (n < *cap)
+        return list;
+    more = rs_new(mem, const char *, *cap ? 2 * *cap : 64);
+    if (more && n)
+        memcpy(more, list, n * sizeof *more);
+    *cap = *cap ? 2 * *cap : 64;
+    return more;
+}
+
+/* The names in root/inside, sorted; those of folders end in '/'. RS_ENOMEM, or what
+ * opendir says of a folder that may not be read. */
 static rs_status list_names(folder *f, const char *inside, rs_arena *mem, const char ***names,
                             size_t *n, rs_err *err)
 {
@@ -88,31 +104,30 @@ static rs_status list_names(folder *f, const char *inside, rs_arena *mem, const 
     size_t cap = 0;
     struct dirent *e;
     const char **list = NULL;
+    bool room = true;
 
     *names = NULL;
     *n = 0;
     if (!d)
-        return rs_fail_errno(err, "open folder %s", path ? path : inside);
-    while ((e = readdir(d)) != NULL) {
-        const char *name = rs_arena_sprintf(mem, "%s%s%s", inside, *inside ? "/" : "", e->d_name);
-        const char *full = name ? rs_arena_sprintf(mem, "%s/%s", f->root, name) : NULL;
+        return path ? rs_fail_errno(err, "open folder %s", path)
+                    : rs_fail(err, RS_ENOMEM, "open folder %s: no memory", inside);
+    while (room && (e = readdir(d)) != NULL) {
+        const char *name, *full;
         struct stat sb;
-        if (e->d_name[0] == '.' || !full || lstat(full, &sb) != 0)
+        if (e->d_name[0] == '.')
             continue;
-        if (S_ISLNK(sb.st_mode) && (stat(full, &sb) != 0 || S_ISDIR(sb.st_mode)))
+        name = rs_arena_sprintf(mem, "%s%s%s", inside, *inside ? "/" : "", e->d_name);
+        full = name ? rs_arena_sprintf(mem, "%s/%s", f->root, name) : NULL;
+        room = full && (list = one_more(list, *n, &cap, mem)) != NULL;
+        if (!room || lstat(full, &sb) != 0 ||
+            (S_ISLNK(sb.st_mode) && (stat(full, &sb) != 0 || S_ISDIR(sb.st_mode))))
             continue;
-        if (*n == cap) {
-            const char **more = rs_new(mem, const char *, cap ? 2 * cap : 64);
-            if (!more)
-                break;
-            if (cap)
-                memcpy(more, list, cap * sizeof *more);
-            list = more;
-            cap = cap ? 2 * cap : 64;
-        }
         list[(*n)++] = S_ISDIR(sb.st_mode) ? rs_arena_sprintf(mem, "%s/", name) : name;
+        room = list[*n - 1] != NULL;
     }
     closedir(d);
+    if (!room)
+        return rs_fail(err, RS_ENOMEM, "open folder %s: no memory", path);
     if (*n)
         qsort(list, *n, sizeof *list, by_text);
     *names = list;
@@ -125,16 +140,6 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static const char *find_text(const char *const *names, size_t n, const char *image, rs_arena *mem)
-{
-    const char *want = rs_arena_sprintf(mem, "%s.txt", stem(mem, image));
-
-    for (size_t i = 0; want && i < n; i++)
-        if (strcasecmp(names[i], want) == 0)
-            return names[i];
-    return NULL;
-}
-
 /* A folder with report.txt: one case of all its images. */
 static bool take_folder_case(folder *f, const char *inside, const char *const *names, size_t n,
                              const char *report)
@@ -144,75 +149,180 @@ static bool take_folder_case(folder *f, const char *inside, const char *const *n
     if (!e)
         return false;
     e->key = rs_arena_strdup(&f->mem, *inside ? inside : base_name(f->root));
+    e->name = rs_arena_sprintf(&f->mem, "%s/", e->key ? e->key : "");
     e->text = rs_arena_strdup(&f->mem, report);
     e->images = rs_new(&f->mem, const char *, n);
     for (size_t i = 0; e->images && i < n; i++)
-        if (is_image(names[i]))
-            e->images[e->n_images++] = rs_arena_strdup(&f->mem, names[i]);
-    return e->key && e->text && e->images;
+        if (is_image(names[i]) && !(e->images[e->n_images++] = rs_arena_strdup(&f->mem, names[i])))
+            return false;
+    return e->key && e->name && e->text && e->images;
+}
+
+/* A folder that is passed over, and why. */
+static bool take_problem(folder *f, const char *inside, const char *why)
+{
+    entry *e = add_entry(f);
+
+    if (!e)
+        return false;
+    e->name = rs_arena_sprintf(&f->mem, "%s/", inside);
+    e->problem = rs_arena_strdup(&f->mem, why);
+    return e->name && e->problem;
+}
+
+/* ---- Images and their texts ------------------------------------------ */
+
+/* A file to be paired: those of one stem stand together, images before texts. */
+typedef struct {
+    const char *stem;            /* lower case */
+    const char *name;
+    bool text;
+} paired;
+
+static int by_stem(const void *a, const void *b)
+{
+    const paired *p = a, *q = b;
+    int order = strcmp(p->stem, q->stem);
+
+    if (order == 0)
+        order = (int)p->text - (int)q->text;
+    return order ? order : strcmp(p->name, q->name);
+}
+
+/* *out is NULL on OOM. */
+static size_t list_pairs(const char *const *names, size_t n, rs_arena *mem, paired **out)
+{
+    paired *list = rs_new(mem, paired, n);
+    size_t count = 0;
+
+    *out = NULL;
+    for (size_t i = 0; list && i < n; i++) {
+        char *low;
+        if (!is_image(names[i]) && !is_text(names[i]))
+            continue;
+        if (!(low = stem(mem, names[i])))
+            return 0;
+        list[count++] = (paired){low, names[i], is_text(names[i])};
+        for (; *low; low++)
+            *low = (char)tolower((unsigned char)*low);
+    }
+    *out = list;
+    if (count)
+        qsort(list, count, sizeof *list, by_stem);
+    return count;
+}
+
+/* `image` or `text` may be NULL, not both. */
+static bool take_single(folder *f, const char *image, const char *text)
+{
+    entry *e = add_entry(f);
+
+    if (!e)
+        return false;
+    e->name = rs_arena_strdup(&f->mem, image ? image : text);
+    e->key = e->name ? stem(&f->mem, e->name) : NULL;
+    e->images = rs_new(&f->mem, const char *, 1);
+    if (!e->key || !e->images)
+        return false;
+    if (image)
+        e->images[e->n_images++] = e->name;
+    e->text = text ? rs_arena_strdup(&f->mem, text) : NULL;
+    return !text || e->text;
 }
 
 /* Each image, or text without one, is a case of its own. */
 static bool take_single_cases(folder *f, const char *const *names, size_t n, rs_arena *mem)
 {
-    for (size_t i = 0; i < n; i++) {
-        bool image = is_image(names[i]);
-        entry *e;
-        if (!image && !is_text(names[i]))
-            continue;
-        if (!image) {                      /* taken with its image, if it has one */
-            bool owned = false;
-            for (size_t k = 0; k < n && !owned; k++)
-                owned = is_image(names[k]) &&
-                        strcasecmp(stem(mem, names[k]), stem(mem, names[i])) == 0;
-            if (owned)
-                continue;
-        }
-        if (!(e = add_entry(f)))
-            return false;
-        e->key = stem(&f->mem, names[i]);
-        e->images = rs_new(&f->mem, const char *, 1);
-        if (!e->key || !e->images)
-            return false;
-        if (image) {
-            const char *text = find_text(names, n, names[i], mem);
-            e->images[e->n_images++] = rs_arena_strdup(&f->mem, names[i]);
-            e->text = text ? rs_arena_strdup(&f->mem, text) : NULL;
-        } else {
-            e->text = rs_arena_strdup(&f->mem, names[i]);
-        }
+    paired *list;
+    size_t count = list_pairs(names, n, mem, &list), next;
+
+    for (size_t i = 0; list && i < count; i = next) {
+        size_t texts = i;
+        while (texts < count && !list[texts].text && strcmp(list[texts].stem, list[i].stem) == 0)
+            texts++;
+        for (next = texts; next < count && strcmp(list[next].stem, list[i].stem) == 0;)
+            next++;
+        for (size_t k = i; k < texts; k++)
+            if (!take_single(f, list[k].name, texts < next ? list[texts].name : NULL))
+                return false;
+        for (size_t k = texts; texts == i && k < next; k++)
+            if (!take_single(f, NULL, list[k].name))
+                return false;
     }
-    return true;
+    return list != NULL;
 }
 
 static rs_status walk(folder *f, const char *inside, int depth, rs_err *err)
 {
     rs_arena mem = {0};
-    const char **names, *report = NULL;
-    size_t n;
-    rs_status st = list_names(f, inside, &mem, &names, &n, err);
+    rs_err why = {0};
+    const char **names = NULL, *report = NULL;
+    size_t n = 0;
+    rs_status st = depth > MAX_DEPTH
+        ? rs_fail(&why, RS_ELIMIT, "folders nested deeper than %d are not read", MAX_DEPTH)
+        : list_names(f, inside, &mem, &names, &n, depth ? &why : err);
 
+    if (st != RS_OK && st != RS_ENOMEM && depth > 0) {
+        bool kept = take_problem(f, inside, why.msg);
+        rs_arena_clear(&mem);
+        return kept ? RS_OK : rs_fail(err, RS_ENOMEM, "read folder %s: no memory", f->root);
+    }
     if (st != RS_OK) {
         rs_arena_clear(&mem);
-        return st;
+        return depth ? rs_fail(err, st, "%s", why.msg) : st;
     }
     for (size_t i = 0; i < n; i++)
         if (strcasecmp(base_name(names[i]), REPORT) == 0)
             report = names[i];
-    if (!(report ? take_folder_case(f, inside, names, n, report)
-                 : take_single_cases(f, names, n, &mem)))
+    if (n && !(report ? take_folder_case(f, inside, names, n, report)
+                      : take_single_cases(f, names, n, &mem)))
         st = rs_fail(err, RS_ENOMEM, "read folder %s: no memory", f->root);
     for (size_t i = 0; st == RS_OK && i < n; i++) {
         size_t len = strlen(names[i]);
+        const char *below;
         if (names[i][len - 1] != '/')
             continue;
-        if (depth == MAX_DEPTH)
-            st = rs_fail(err, RS_ELIMIT, "%s/%s: folders nested deeper than %d", f->root, names[i], MAX_DEPTH);
-        else
-            st = walk(f, rs_arena_strndup(&mem, names[i], len - 1), depth + 1, err);
+        below = rs_arena_strndup(&mem, names[i], len - 1);
+        st = below ? walk(f, below, depth + 1, err)
+                   : rs_fail(err, RS_ENOMEM, "read folder %s: no memory", f->root);
     }
     rs_arena_clear(&mem);
     return st;
+}
+
+/* ---- Keys ------------------------------------------------------------ */
+
+static int by_key(const void *a, const void *b)
+{
+    const entry *const *p = a, *const *q = b;
+    return strcmp((*p)->key, (*q)->key);
+}
+
+/* Where entries share a key (a.png and a.jpg), each takes its whole name instead; again,
+ * until no two are the same. Names differ, so this ends. */
+static bool part_keys(folder *f)
+{
+    entry **list = rs_calloc(f->n + 1, sizeof *list);
+    bool again = list != NULL;
+
+    while (again) {
+        size_t n = 0, next;
+        again = false;
+        for (size_t i = 0; i < f->n; i++)
+            if (f->entries[i].key)
+                list[n++] = &f->entries[i];
+        qsort(list, n, sizeof *list, by_key);
+        for (size_t i = 0; i < n; i = next) {
+            for (next = i + 1; next < n && by_key(&list[i], &list[next]) == 0;)
+                next++;
+            for (size_t k = i; next - i > 1 && k < next; k++) {
+                again = again || list[k]->key != list[k]->name;
+                list[k]->key = list[k]->name;
+            }
+        }
+    }
+    rs_free(list);
+    return list != NULL;
 }
 
 /* ---- The kind -------------------------------------------------------- */
@@ -240,6 +350,8 @@ rs_status rs_folder_open(void **out, const char *path, rs_err *err)
         return rs_fail(err, RS_ENOMEM, "open %s: no memory", path);
     }
     st = walk(f, "", 0, err);
+    if (st == RS_OK && !part_keys(f))
+        st = rs_fail(err, RS_ENOMEM, "open %s: no memory", path);
     if (st != RS_OK) {
         folder_close(f);
         return st;
@@ -260,10 +372,18 @@ static rs_status folder_get(void *self, size_t i, rs_arena *mem, rs_source_case 
     rs_source_image *images = rs_new(mem, rs_source_image, e->n_images + 1);
 
     if (!images)
-        return rs_fail(err, RS_ENOMEM, "%s: no memory", e->key);
-    for (size_t k = 0; k < e->n_images; k++)
+        return rs_fail(err, RS_ENOMEM, "%s: no memory", e->name);
+    if (e->problem) {
+        out->item = e->name;
+        out->problem = e->problem;
+        return RS_OK;
+    }
+    for (size_t k = 0; k < e->n_images; k++) {
         images[k] = (rs_source_image){rs_arena_sprintf(mem, "%s/%s", f->root, e->images[k]),
                                       e->images[k], NULL};
+        if (!images[k].path)
+            return rs_fail(err, RS_ENOMEM, "%s: no memory", e->name);
+    }
     out->item = e->n_images == 1 ? e->images[0] : e->text ? e->text : e->key;
     out->key = e->key;
     out->images = images;
@@ -278,13 +398,15 @@ static rs_status folder_get(void *self, size_t i, rs_arena *mem, rs_source_case 
             return rs_fail(err, st, "%s: no memory", e->text);
         if (st != RS_OK) {
             out->problem = rs_arena_strdup(mem, why.msg);
-            return RS_OK;
+            return out->problem ? RS_OK : rs_fail(err, RS_ENOMEM, "%s: no memory", e->text);
         }
         for (size_t k = 0; k < len; k++)
             if (text[k] == '\0')
                 text[k] = ' ';
         out->report = rs_arena_strndup(mem, text, len);
         rs_free(text);
+        if (!out->report)
+            return rs_fail(err, RS_ENOMEM, "%s: no memory", e->text);
     }
     return RS_OK;
 }

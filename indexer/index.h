@@ -6,7 +6,8 @@
  * is in the archive is not even opened. A changed case replaces what it was.
  *
  * A broken image or row is recorded with its reason (rs_archive_problems) and the rest
- * goes on; a case keeps its whole images and its words.
+ * goes on; a case keeps its whole images and its words, and one of which nothing can be
+ * read any more stays as it was. What a finished run no longer finds wrong is forgotten.
  *
  * Threading: one thread calls; decoding and encoding use the pool.
  *
@@ -28,7 +29,9 @@ typedef struct {
     rs_pool          *pool;         /* NULL: one thread */
     size_t            batch;        /* cases a transaction; 0: 64 */
     const char       *prefix;       /* put before each key, so that sources cannot clash; or NULL */
-    bool              prune;        /* remove cases of this source that it no longer holds */
+    bool              prune;        /* remove cases of this source that it no longer holds;
+                                       not while it has rows that cannot be read, of which
+                                       nobody knows the case */
     rs_progress_mode  progress;
     const atomic_int *stop;         /* not 0: end after the batch in flight; may be NULL */
 } rs_index_options;
@@ -36,7 +39,9 @@ typedef struct {
 typedef struct {
     size_t cases, added, updated, unchanged, pruned, gone;   /* gone: no longer in the source, kept */
     size_t images, passages;        /* encoded in this run */
-    size_t refused_cases, refused_images;
+    size_t refused_cases, refused_images;                    /* found in this run */
+    size_t problems;                /* of this source, as the archive lists them now */
+    size_t unreadable;              /* rows or folders that hide which cases they hold */
     size_t texts_cut;               /* sentences longer than the encoder reads */
     double seconds, decode_s, encode_s, write_s;
 } rs_index_report;

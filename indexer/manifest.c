@@ -144,11 +144,9 @@ static bool find_rows(manifest *m, size_t at, size_t number)
 
     while (at < m->map.len) {
         size_t begin = at;
-        bool quoted = false;
-        while (at < m->map.len && (text[at] != '\n' || (quoted && m->delimiter))) {
-            quoted ^= text[at] == '"';
-            at++;
-        }
+        const char *end = m->delimiter ? text + rs_csv_end(text, m->map.len, at, m->delimiter)
+                                       : memchr(text + at, '\n', m->map.len - at);
+        at = end ? (size_t)(end - text) : m->map.len;
         if (!blank(text, begin, at) &&
             !add_row(m, (row){.begin = begin, .end = at, .number = number, .next = NONE}))
             return false;

@@ -26,6 +26,11 @@ rs_status rs_folder_open(void **out, const char *path, rs_err *err);
 rs_status rs_rows_to_case(json_t *const *rows, size_t n, const char *base, const char *item,
                           const char *row_key, rs_arena *mem, rs_source_case *out, rs_err *err);
 
+/* Where the CSV record that starts at text[at] ends: the first line end outside quotes (or
+ * `len`). A quote opens only at the start of a field, so 5" is no quote; one that is never
+ * closed does not swallow the rest of the file: its record ends with its line. */
+size_t rs_csv_end(const char *text, size_t len, size_t at, char delimiter);
+
 /* A CSV record starting at text[*at]: *n fields in `mem`, *at moved past its line end.
  * RFC 4180: quotes, doubled quotes, line ends inside quotes. false on a quote that is
  * never closed or on out-of-memory (*fields NULL). */
