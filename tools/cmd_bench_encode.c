@@ -58,7 +58,7 @@ static const rs_option options[] = {
 
 const rs_command rs_command_bench_encode = {
     .name = "bench encode", .args = "[MODEL]",
-    .summary = "how fast a model encodes images and texts on this machine",
+    .summary = "measure how fast a model encodes images and texts",
     .description = "Without MODEL: a ViT-B/32 of random weights, and scout-mini. The towers alone\n"
                    "are measured: no decoding, no tokenising.",
     .options = options, .min_args = 0, .max_args = 1, .run = run,

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+enum { CHUNK = 64 };
+
 /* What was encoded, in the order in which it is printed. */
 typedef struct {
     const char *const *texts, *const *files;
@@ -14,23 +16,35 @@ typedef struct {
     float *vectors;              /* [(n_texts + n_files) x d] */
 } job;
 
-static rs_status encode(const rs_encoder *e, rs_pool *pool, rs_arena *mem, job *j, rs_err *err)
+/* Files [first, first + n) of at most CHUNK, so that memory holds no more of them. */
+static rs_status encode_files(const rs_encoder *e, rs_pool *pool, const job *j, size_t first,
+                              size_t n, rs_err *err)
 {
-    size_t d = rs_encoder_dim(e), n = 0;
-    rs_image *images = rs_new(mem, rs_image, j->n_files + 1);
+    rs_image images[CHUNK] = {{0}};
+    size_t d = rs_encoder_dim(e), loaded = 0;
     rs_status st = RS_OK;
 
-    j->vectors = rs_new(mem, float, (j->n_texts + j->n_files) * d);
-    if (!images || !j->vectors)
-        return rs_fail(err, RS_ENOMEM, "no memory for %zu vectors", j->n_texts + j->n_files);
+    for (; st == RS_OK && loaded < n; loaded += st == RS_OK)
+        st = rs_image_load(&images[loaded], j->files[first + loaded], err);
+    if (st == RS_OK)
+        st = rs_encoder_images(e, images, n, pool, j->vectors + (j->n_texts + first) * d, err);
+    for (size_t i = 0; i < loaded; i++)
+        rs_image_clear(&images[i]);
+    return st;
+}
+
+static rs_status encode(const rs_encoder *e, rs_pool *pool, rs_arena *mem, job *j, rs_err *err)
+{
+    size_t n = j->n_texts + j->n_files;
+    rs_status st = RS_OK;
+
+    j->vectors = rs_new(mem, float, n * rs_encoder_dim(e));
+    if (!j->vectors)
+        return rs_fail(err, RS_ENOMEM, "no memory for %zu vectors", n);
     if (j->n_texts)
         st = rs_encoder_texts(e, j->texts, j->n_texts, pool, j->vectors, &j->cut, err);
-    for (; st == RS_OK && n < j->n_files; n += st == RS_OK)
-        st = rs_image_load(&images[n], j->files[n], err);
-    if (st == RS_OK && n)
-        st = rs_encoder_images(e, images, n, pool, j->vectors + j->n_texts * d, err);
-    for (size_t i = 0; i < n; i++)
-        rs_image_clear(&images[i]);
+    for (size_t i = 0; i < j->n_files && st == RS_OK; i += CHUNK)
+        st = encode_files(e, pool, j, i, j->n_files - i < CHUNK ? j->n_files - i : CHUNK, err);
     return st;
 }
 
@@ -42,13 +56,13 @@ static int print_json(const rs_cli *c, const rs_encoder *e, const job *j)
 
     for (size_t i = 0; i < j->n_texts + j->n_files; i++) {
         bool is_text = i < j->n_texts;
-        json_t *v = json_array(), *name = json_string(is_text ? j->texts[i] : j->files[i - j->n_texts]);
+        json_t *v = json_array(), *name = rs_json_any(is_text ? j->texts[i] : j->files[i - j->n_texts]);
         for (size_t k = 0; k < d; k++)
             json_array_append_new(v, json_real((double)j->vectors[i * d + k]));
         json_array_append_new(list, json_pack("{s:o,s:o}", is_text ? "text" : "image",
-                                              name ? name : json_null(), "vector", v));
+                                              name, "vector", v));
     }
-    all = json_pack("{s:s,s:s,s:I,s:I,s:o}", "model", rs_encoder_name(e), "id", rs_encoder_id(e),
+    all = json_pack("{s:o,s:s,s:I,s:I,s:o}", "model", rs_json_any(rs_encoder_name(e)), "id", rs_encoder_id(e),
                     "dim", (json_int_t)d, "texts_cut", (json_int_t)j->cut, "vectors", list);
     text = all ? rs_json_text(all) : NULL;
     json_decref(all);
@@ -64,7 +78,8 @@ static void print_cosines(const rs_encoder *e, const job *j)
 {
     size_t d = rs_encoder_dim(e), n = j->n_texts + j->n_files;
 
-    printf("%s, %zu floats a vector; cosines:\n", rs_encoder_name(e), d);
+    rs_print_line(rs_encoder_name(e));
+    printf(", %zu floats a vector; cosines:\n", d);
     for (size_t a = 0; a < n; a++) {
         printf("%3zu  ", a + 1);
         for (size_t b = 0; b <= a; b++) {
@@ -74,7 +89,7 @@ static void print_cosines(const rs_encoder *e, const job *j)
             printf("%7.3f", dot);
         }
         printf("   %s ", a < j->n_texts ? "text" : "image");
-        rs_print_safe(a < j->n_texts ? j->texts[a] : j->files[a - j->n_texts]);
+        rs_print_line(a < j->n_texts ? j->texts[a] : j->files[a - j->n_texts]);
         putchar('\n');
     }
 }
@@ -95,15 +110,16 @@ static int run(rs_cli *c)
         return code;
     code = RS_EXIT_OK;
     if (rs_encoder_open(&e, rs_cli_arg(c, 0), &err) != RS_OK ||
-             encode(e, pool, rs_cli_arena(c), &j, &err) != RS_OK)
+        encode(e, pool, rs_cli_arena(c), &j, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
     else if (rs_cli_flag(c, "json"))
         code = print_json(c, e, &j);
     else
         print_cosines(e, &j);
     if (code == RS_EXIT_OK && j.cut)
-        fprintf(stderr, "radscout encode: %zu texts were longer than the %zu tokens that the model "
-                "reads and count by their beginning\n", j.cut, rs_encoder_max_tokens(e));
+        fprintf(stderr, "radscout encode: %zu of the texts %s longer than the %zu tokens that the "
+                "model reads: the beginning alone counts\n", j.cut, j.cut == 1 ? "is" : "are",
+                rs_encoder_max_tokens(e));
     rs_encoder_close(e);
     rs_pool_free(pool);
     return code;
@@ -118,8 +134,10 @@ static const rs_option options[] = {
 };
 
 const rs_command rs_command_encode = {
-    .name = "encode", .args = "MODEL", .summary = "texts and images to vectors of a model folder",
-    .description = "Prints the cosines of everything given with everything given; with --json the\n"
+    .name = "encode", .args = "MODEL", .summary = "turn texts and images into the vectors of a model",
+    .description = "MODEL is a CLIP model folder in Hugging Face layout.\n"
+                   "\n"
+                   "Prints the cosines of everything given with everything given; with --json the\n"
                    "unit vectors themselves: {\"model\", \"id\", \"dim\", \"texts_cut\", \"vectors\":\n"
                    "[{\"text\" or \"image\", \"vector\": [...]}]}, texts first.",
     .examples = "  radscout encode data/models/scout-mini --text \"hand radiograph\" --image film.png",

@@ -1,101 +1,178 @@
 /* cmd_index.c - radscout index ARCHIVE SOURCE...
  * SPDX-License-Identifier: Apache-2.0 */
+#include "base/bytes.h"
 #include "commands.h"
 #include "indexer/index.h"
 #include "model.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SHOWN = 10 };                           /* problems a source */
 
 static atomic_int stop_asked;
 
+/* The first signal ends the run after the batch in flight; a second one ends the process,
+ * as it would have without us (the catalog bears that too). */
 static void on_signal(int sig)
 {
+    static const char text[] = "\nstopping after this batch; once more to stop at once\n";
+
     (void)sig;
     atomic_store(&stop_asked, 1);
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        return;                            /* nobody reads: nothing to be done about it here */
 }
 
-/* What was refused, at most `most` lines of it. */
-static rs_status list_problems(rs_archive *a, size_t most, rs_err *err)
+static void catch_signals(void)
+{
+    struct sigaction once = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+
+    sigemptyset(&once.sa_mask);
+    sigaction(SIGINT, &once, NULL);
+    sigaction(SIGTERM, &once, NULL);
+}
+
+/* ---- The report ------------------------------------------------------ */
+
+static void print_count(const char *before, size_t n, const char *one, const char *many)
+{
+    printf("%s%zu %s", before, n, n == 1 ? one : many);
+}
+
+static void print_text(const rs_index_report *r, const char *source)
+{
+    rs_print_line(source);
+    print_count(": ", r->cases, "case", "cases");
+    printf(": %zu added, %zu updated, %zu unchanged", r->added, r->updated, r->unchanged);
+    if (r->pruned)
+        printf(", %zu removed", r->pruned);
+    if (r->refused_cases || r->refused_images) {
+        print_count("; refused: ", r->refused_cases, "case", "cases");
+        print_count(", ", r->refused_images, "image", "images");
+    }
+    print_count("\n  ", r->images, "image", "images");
+    print_count(" and ", r->passages, "passage", "passages");
+    printf(" encoded in %.1f s (decode %.1f, encode %.1f, write %.1f)\n", r->seconds, r->decode_s,
+           r->encode_s, r->write_s);
+    if (r->texts_cut) {
+        print_count("  ", r->texts_cut, "sentence", "sentences");
+        printf(" longer than the encoder reads: %s by the beginning alone\n",
+               r->texts_cut == 1 ? "it counts" : "they count");
+    }
+    if (r->gone) {
+        print_count("  ", r->gone, "case of the archive is", "cases of the archive are");
+        printf(" no longer in the source; ");
+        if (r->unreadable)
+            print_count("nothing is removed while ", r->unreadable, "part of it cannot be read\n",
+                        "parts of it cannot be read\n");
+        else
+            printf("--prune removes %s\n", r->gone == 1 ? "it" : "them");
+    }
+}
+
+static void print_json(const rs_index_report *r, const char *source, const rs_problem *p, size_t n)
+{
+    json_t *problems = json_array(), *o;
+    char *text;
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(problems, json_pack("{s:o,s:o}", "item", rs_json_any(p[i].item),
+                                                  "reason", rs_json_any(p[i].reason)));
+    o = json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:o}",
+        "source", rs_json_any(source), "cases", (json_int_t)r->cases,
+        "added", (json_int_t)r->added, "updated", (json_int_t)r->updated,
+        "unchanged", (json_int_t)r->unchanged, "pruned", (json_int_t)r->pruned,
+        "gone", (json_int_t)r->gone, "images", (json_int_t)r->images,
+        "passages", (json_int_t)r->passages, "refused_cases", (json_int_t)r->refused_cases,
+        "refused_images", (json_int_t)r->refused_images, "texts_cut", (json_int_t)r->texts_cut,
+        "seconds", r->seconds, "decode_s", r->decode_s, "encode_s", r->encode_s,
+        "write_s", r->write_s, "problems", problems);
+    text = o ? rs_json_text(o) : NULL;
+    if (text)
+        puts(text);
+    rs_free(text);
+    json_decref(o);
+}
+
+/* What was done with one source, and what of it is refused: at most SHOWN lines of that. */
+static rs_status print_report(const rs_cli *c, rs_archive *a, const char *source,
+                              const rs_index_report *r, rs_err *err)
 {
     rs_arena mem = {0};
-    const rs_problem *p;
-    size_t n;
-    rs_status st = rs_archive_problems(a, NULL, &mem, &p, &n, err);
+    const rs_problem *p = NULL;
+    size_t n = 0;
+    char *name = realpath(source, NULL);       /* as the archive calls it */
+    rs_status st = name ? rs_archive_problems(a, name, &mem, &p, &n, err) : RS_OK;
 
-    for (size_t i = 0; st == RS_OK && i < n && i < most; i++) {
-        printf("  refused: ");
-        rs_print_safe(p[i].item);
-        printf(": ");
-        rs_print_safe(p[i].reason);
-        putchar('\n');
+    free(name);
+    if (st == RS_OK && rs_cli_flag(c, "json")) {
+        print_json(r, source, p, n);
+    } else if (st == RS_OK) {
+        print_text(r, source);
+        for (size_t i = 0; i < n && i < SHOWN; i++) {
+            printf("  refused: ");
+            rs_print_line(p[i].item);
+            printf(": ");
+            rs_print_line(p[i].reason);
+            putchar('\n');
+        }
+        if (n > SHOWN)
+            printf("  and %zu more; radscout stats --problems lists them all\n", n - SHOWN);
     }
-    if (st == RS_OK && n > most)
-        printf("  and %zu more; radscout stats --problems lists them all\n", n - most);
+    fflush(stdout);
     rs_arena_clear(&mem);
     return st;
 }
 
-static void print_report(const rs_index_report *r, bool json, const char *source)
-{
-    if (json) {
-        printf("{\"cases\":%zu,\"added\":%zu,\"updated\":%zu,\"unchanged\":%zu,\"pruned\":%zu,"
-               "\"gone\":%zu,\"images\":%zu,\"passages\":%zu,\"refused_cases\":%zu,"
-               "\"refused_images\":%zu,\"texts_cut\":%zu,\"seconds\":%.3f,\"decode_s\":%.3f,"
-               "\"encode_s\":%.3f,\"write_s\":%.3f}\n",
-               r->cases, r->added, r->updated, r->unchanged, r->pruned, r->gone, r->images,
-               r->passages, r->refused_cases, r->refused_images, r->texts_cut, r->seconds,
-               r->decode_s, r->encode_s, r->write_s);
-        return;
-    }
-    rs_print_safe(source);
-    printf(": %zu cases: %zu added, %zu updated, %zu unchanged", r->cases, r->added, r->updated,
-           r->unchanged);
-    if (r->refused_cases || r->refused_images)
-        printf(", %zu cases and %zu images refused", r->refused_cases, r->refused_images);
-    if (r->pruned)
-        printf(", %zu removed", r->pruned);
-    printf("\n  %zu images and %zu passages encoded in %.1f s (decode %.1f, encode %.1f, write %.1f)\n",
-           r->images, r->passages, r->seconds, r->decode_s, r->encode_s, r->write_s);
-    if (r->gone)
-        printf("  %zu cases are no longer in the source; --prune removes them\n", r->gone);
-    if (r->texts_cut)
-        printf("  %zu sentences were longer than the encoder reads and count by their beginning\n",
-               r->texts_cut);
-}
+/* ---- The run --------------------------------------------------------- */
 
 static int index_sources(rs_cli *c, rs_archive *a, const rs_encoder *e, const char *folder,
-                         rs_pool *pool)
+                         rs_index_options *o)
 {
-    rs_index_options o = {.pool = pool, .prefix = rs_cli_value(c, "prefix", NULL),
-                          .prune = rs_cli_flag(c, "prune"), .progress = rs_cli_progress(c),
-                          .stop = &stop_asked};
     rs_encoder_identity id = {rs_encoder_id(e), rs_encoder_name(e), folder, rs_encoder_dim(e)};
-    bool json = rs_cli_flag(c, "json");
-    long long batch;
-    size_t refused = 0;
+    size_t problems = 0;
     rs_err err = {0};
 
-    if (!rs_cli_number(c, "batch", 1, 4096, 0, &batch))
-        return RS_EXIT_USAGE;
-    o.batch = (size_t)batch;
     if (rs_archive_bind_encoder(a, &id, &err) != RS_OK)
         return rs_cli_fail(c, &err);
     for (size_t i = 1; i < rs_cli_args(c); i++) {
         rs_index_report r;
-        rs_status st = rs_index_run(a, e, rs_cli_arg(c, i), &o, &r, &err);
+        rs_err unused = {0};
+        rs_status st = rs_index_run(a, e, rs_cli_arg(c, i), o, &r, &err);
         if (st != RS_OK && st != RS_ECANCEL)
             return rs_cli_fail(c, &err);
-        print_report(&r, json, rs_cli_arg(c, i));
-        refused += r.refused_cases + r.refused_images;
+        if (print_report(c, a, rs_cli_arg(c, i), &r, &unused) != RS_OK)
+            return rs_cli_fail(c, &unused);
+        problems += r.problems;
         if (st == RS_ECANCEL) {
+            fflush(stdout);
             fprintf(stderr, "radscout index: %s; nothing is lost: run it again to go on\n", err.msg);
             return RS_EXIT_FAILED;
         }
     }
-    if (refused && !json && list_problems(a, 10, &err) != RS_OK)
-        return rs_cli_fail(c, &err);
-    return refused ? RS_EXIT_PARTIAL : RS_EXIT_OK;
+    return problems ? RS_EXIT_PARTIAL : RS_EXIT_OK;
+}
+
+/* What can be wrong with the command line is said before an archive is made. */
+static rs_status look_first(rs_cli *c, rs_err *err)
+{
+    char *catalog;
+    rs_encoder *e = NULL;
+    rs_status st = RS_OK;
+
+    for (size_t i = 1; i < rs_cli_args(c) && st == RS_OK; i++)
+        if (access(rs_cli_arg(c, i), F_OK) != 0)
+            st = rs_fail_errno(err, "source %s", rs_cli_arg(c, i));
+    catalog = rs_path_join(rs_cli_arg(c, 0), "catalog.db");
+    if (st == RS_OK && catalog && !rs_file_exists(catalog))
+        st = rs_model_open(&e, c, NULL, NULL, err);
+    rs_encoder_close(e);
+    rs_free(catalog);
+    return st;
 }
 
 static int run(rs_cli *c)
@@ -103,19 +180,26 @@ static int run(rs_cli *c)
     rs_archive *a = NULL;
     rs_encoder *e = NULL;
     rs_pool *pool;
+    rs_index_options o = {.prefix = rs_cli_value(c, "prefix", NULL), .stop = &stop_asked,
+                          .prune = rs_cli_flag(c, "prune"), .progress = rs_cli_progress(c)};
     const char *folder;
+    long long batch;
     rs_err err = {0};
     int code;
 
+    if (!rs_cli_number(c, "batch", 1, 4096, 0, &batch))
+        return RS_EXIT_USAGE;
     if (!rs_model_pool(&pool, c, &code))
         return code;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-    if (rs_archive_open(&a, rs_cli_arg(c, 0), RS_ARCHIVE_WRITE, &err) != RS_OK ||
+    o.batch = (size_t)batch;
+    o.pool = pool;
+    catch_signals();
+    if (look_first(c, &err) != RS_OK ||
+        rs_archive_open(&a, rs_cli_arg(c, 0), RS_ARCHIVE_WRITE, &err) != RS_OK ||
         rs_model_open(&e, c, a, &folder, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
     else
-        code = index_sources(c, a, e, folder, pool);
+        code = index_sources(c, a, e, folder, &o);
     rs_encoder_close(e);
     rs_archive_close(a);
     rs_pool_free(pool);
@@ -125,8 +209,9 @@ static int run(rs_cli *c)
 static const rs_option options[] = {
     RS_MODEL_OPTION,
     {"prune", 0, NULL, "remove cases of the source that it no longer holds"},
-    {"prefix", 0, "TEXT", "put TEXT before each case's key, so that sources cannot clash"},
-    {"batch", 0, "N", "cases a transaction (default 64)"},
+    {"prefix", 0, "TEXT", "put TEXT before the key of each case, so that two sources may use\n"
+                          "the same keys"},
+    {"batch", 0, "N", "cases written in one transaction (default 64)"},
     RS_THREADS_OPTION,
     {"quiet", 'q', NULL, "no progress"},
     {"json", 0, NULL, "the report as one JSON object a source; progress as JSON lines"},
@@ -137,20 +222,28 @@ const rs_command rs_command_index = {
     .name = "index", .args = "ARCHIVE SOURCE...",
     .summary = "bring images and reports into an archive, which is made if absent",
     .description =
-        "A SOURCE is a folder of PNG and JPEG images (STEM.txt beside STEM.png is its report; a\n"
-        "folder with a report.txt is one case of all its images), or a manifest: .jsonl with one\n"
-        "object a line, .csv or .tsv with a header row.\n"
+        "A SOURCE is a folder or a manifest. Of a folder every PNG and JPEG below it is a case,\n"
+        "with STEM.txt beside STEM.png as its report; a folder that holds a report.txt is one\n"
+        "case of all its images. A manifest is a .jsonl file (one JSON object a line), or a .csv\n"
+        "or .tsv file (a header row names the fields).\n"
         "\n"
-        "Manifest fields: case_id or id; images or image (paths relative to the manifest); view\n"
-        "or plane; title, modality, body_part, sex, age, patient, collection or dataset; report,\n"
-        "or its parts history, technique, comparison, findings, impression, caption, diagnosis,\n"
-        "differential, discussion; labels (a list). Other fields are kept as attributes. Rows\n"
-        "that share a case_id are one case of several images.\n"
+        "Fields of a manifest: case_id or id, the key of the case; image or images, paths\n"
+        "relative to the manifest (in .csv parted by semicolons); view or plane; title, modality,\n"
+        "body_part, sex, age, patient, collection or dataset; report, or its parts: history,\n"
+        "technique, comparison, findings, impression, caption, diagnosis, differential,\n"
+        "discussion; labels (a list, or parted by semicolons). Other fields are kept as\n"
+        "attributes. Rows that share a case_id are one case of several images.\n"
         "\n"
         "Interrupted, run it again: it goes on where it was. Run again later, it adds nothing\n"
         "twice and updates what changed. A broken file is listed with its reason and does not\n"
-        "stop the others; the exit code is then 3.",
+        "stop the others; the exit status is then 3.\n"
+        "\n"
+        "With --json one object a source is printed: {\"source\", \"cases\", \"added\", \"updated\",\n"
+        "\"unchanged\", \"pruned\", \"gone\", \"images\", \"passages\", \"refused_cases\",\n"
+        "\"refused_images\", \"texts_cut\", \"seconds\", \"decode_s\", \"encode_s\", \"write_s\",\n"
+        "\"problems\": [{\"item\", \"reason\"}]}.",
     .examples = "  radscout index archive cases.jsonl\n"
-                "  radscout index archive /media/teaching --prefix teaching/",
+                "  radscout index archive /media/teaching --prefix teaching/\n"
+                "  radscout index archive cases.jsonl --prune --quiet",
     .options = options, .min_args = 2, .max_args = -1, .run = run,
 };

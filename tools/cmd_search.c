@@ -8,6 +8,7 @@
 #include "model.h"
 #include "thumbs.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,12 +17,6 @@ enum { MAX_QUERY_IMAGES = 64, SNIPPET_BYTES = 220 };
 
 /* ---- JSON ------------------------------------------------------------ */
 
-static json_t *text_or_null(const char *s)
-{
-    json_t *v = s ? json_string(s) : NULL;
-    return v ? v : json_null();
-}
-
 static json_t *json_passage(const rs_evidence *e)
 {
     json_t *matches = json_array();
@@ -29,33 +24,35 @@ static json_t *json_passage(const rs_evidence *e)
     for (size_t i = 0; i < e->n_matches; i++)
         json_array_append_new(matches, json_pack("[I,I]", (json_int_t)e->matches[i].begin,
                                                  (json_int_t)e->matches[i].end));
-    return json_pack("{s:o,s:o,s:I,s:I,s:o}", "section", text_or_null(e->section),
-                     "text", text_or_null(e->text), "begin", (json_int_t)e->begin,
+    return json_pack("{s:o,s:o,s:I,s:I,s:o}", "section", rs_json_any(e->section),
+                     "text", rs_json_any(e->text), "begin", (json_int_t)e->begin,
                      "end", (json_int_t)e->end, "matches", matches);
 }
 
-static json_t *json_hit(const rs_hit *h)
+static json_t *json_found(const rs_found *f, bool explain)
+{
+    json_t *p = json_pack("{s:s,s:I,s:f}", "probe", rs_probe_name(f->probe),
+                          "rank", (json_int_t)f->rank, "score", f->score);
+
+    if (!explain)
+        return p;
+    json_object_set_new(p, "part", json_real(f->part));
+    json_object_set_new(p, "image", rs_json_any(f->image));
+    json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
+    return p;
+}
+
+static json_t *json_hit(const rs_hit *h, bool explain)
 {
     json_t *probes = json_array();
-    json_t *o = json_pack("{s:I,s:o,s:f,s:o,s:o,s:o,s:o,s:o}", "rank", (json_int_t)h->rank,
-                          "case", text_or_null(h->key), "score", h->score,
-                          "title", text_or_null(h->title), "modality", text_or_null(h->modality),
-                          "body_part", text_or_null(h->body_part),
-                          "image", text_or_null(h->image),
-                          "snippet", text_or_null(h->snippet ? h->snippet->text : NULL));
 
-    for (size_t i = 0; i < h->n_found; i++) {
-        const rs_found *f = &h->found[i];
-        json_t *p = json_pack("{s:s,s:I,s:f,s:f}", "probe", rs_probe_name(f->probe),
-                              "rank", (json_int_t)f->rank, "score", f->score, "part", f->part);
-        if (f->image)
-            json_object_set_new(p, "image", text_or_null(f->image));
-        if (f->passage)
-            json_object_set_new(p, "passage", json_passage(f->passage));
-        json_array_append_new(probes, p);
-    }
-    json_object_set_new(o, "probes", probes);
-    return o;
+    for (size_t i = 0; i < h->n_found; i++)
+        json_array_append_new(probes, json_found(&h->found[i], explain));
+    return json_pack("{s:I,s:o,s:f,s:o,s:o,s:o,s:o}", "rank", (json_int_t)h->rank,
+                     "case", rs_json_any(h->key), "score", h->score,
+                     "title", rs_json_any(h->title), "probes", probes,
+                     "image", rs_json_any(h->image),
+                     "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
 }
 
 static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double took_ms)
@@ -66,14 +63,14 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     char *text;
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(images, text_or_null(paths[i]));
-    json_object_set_new(query, "text", text_or_null(q->text));
+        json_array_append_new(images, rs_json_any(paths[i]));
+    json_object_set_new(query, "text", rs_json_any(q->text));
     json_object_set_new(query, "images", images);
-    json_object_set_new(query, "like", text_or_null(q->like));
+    json_object_set_new(query, "like", rs_json_any(q->like));
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
     for (size_t i = 0; i < r->n; i++)
-        json_array_append_new(hits, json_hit(&r->hits[i]));
-    all = json_pack("{s:o,s:f,s:o}", "query", query, "took_ms", took_ms, "hits", hits);
+        json_array_append_new(hits, json_hit(&r->hits[i], rs_cli_flag(c, "explain")));
+    all = json_pack("{s:o,s:f,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000, "hits", hits);
     text = all ? rs_json_text(all) : NULL;
     json_decref(all);
     if (!text)
@@ -85,63 +82,83 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
 
 /* ---- Lines for people ------------------------------------------------ */
 
-/* The snippet on one line, cut at a word, matched words bold on a terminal. */
-static void print_snippet(const rs_evidence *e, rs_arena *mem, bool tty)
+/* A passage on one line, cut at words, from a little before its first match on; matched
+ * words bold on a terminal. */
+static void print_passage(const rs_evidence *e, bool tty)
 {
-    const char *text = rs_evidence_marked(e, "\x01", "\x02", mem);
-    size_t shown = 0;
+    size_t at = 0, match = 0, len = strlen(e->text), shown = 0;
+    bool bold = false;
 
-    printf("     ");
-    for (const char *s = text ? text : ""; *s; s++) {
-        if (*s == '\x01' || *s == '\x02') {
-            if (tty)
-                fputs(*s == '\x01' ? "\x1b[1m" : "\x1b[22m", stdout);
-            continue;
-        }
-        if (shown >= SNIPPET_BYTES && *s == ' ') {
-            fputs(tty ? "\x1b[22m ..." : " ...", stdout);
-            break;
-        }
-        if (((unsigned char)*s < 0x20) || *s == 0x7f)
-            putchar(' ');
-        else
-            putchar(*s);
-        shown++;
+    if (e->n_matches && e->matches[0].begin > SNIPPET_BYTES / 2) {
+        for (at = e->matches[0].begin - SNIPPET_BYTES / 4; at > 0 && e->text[at - 1] != ' ';)
+            at--;
+        fputs(at ? "... " : "", stdout);
     }
-    putchar('\n');
+    while (at < len && !(shown >= SNIPPET_BYTES && e->text[at] == ' ')) {
+        size_t n;
+        while (match < e->n_matches && e->matches[match].end <= at)
+            match++;
+        if (tty && bold != (match < e->n_matches && e->matches[match].begin <= at)) {
+            bold = !bold;
+            fputs(bold ? "\x1b[1m" : "\x1b[22m", stdout);
+        }
+        n = rs_put_char(stdout, e->text + at, false);
+        at += n;
+        shown += n;
+    }
+    fputs(bold ? "\x1b[22m" : "", stdout);
+    fputs(at < len ? " ...\n" : "\n", stdout);
 }
 
-static void print_hit(const rs_hit *h, rs_arena *mem, bool tty, bool thumbs)
+/* One line a probe: what it found the case by. */
+static void explain_hit(const rs_hit *h, bool tty)
+{
+    for (size_t i = 0; i < h->n_found; i++) {
+        const rs_found *f = &h->found[i];
+        printf("     %-13s #%-4zu %8.3f  +%.4f  ", rs_probe_name(f->probe), f->rank, f->score, f->part);
+        if (f->passage) {
+            rs_print_line(f->passage->section ? f->passage->section : "text");
+            printf(": ");
+            print_passage(f->passage, tty);
+        } else {
+            rs_print_line(f->image ? f->image : "");
+            putchar('\n');
+        }
+    }
+}
+
+static void print_hit(const rs_hit *h, bool tty, bool thumbs, bool explain)
 {
     printf("%3zu  %.4f  ", h->rank, h->score);
-    rs_print_safe(h->key);
+    rs_print_line(h->key);
     printf("  ");
-    rs_print_safe(h->title ? h->title : "(no title)");
+    rs_print_line(h->title ? h->title : "(no title)");
     printf("  [");
     for (size_t i = 0; i < h->n_found; i++)
         printf("%s%s #%zu %.3f", i ? ", " : "", rs_probe_name(h->found[i].probe),
                h->found[i].rank, h->found[i].score);
     printf("]\n");
-    if (h->snippet)
-        print_snippet(h->snippet, mem, tty);
+    if (explain) {
+        explain_hit(h, tty);
+    } else if (h->snippet && !(h->title && strcmp(h->title, h->snippet->text) == 0)) {
+        printf("     ");                       /* a title is not said twice */
+        print_passage(h->snippet, tty);
+    }
     if (thumbs && h->image)
         rs_thumb_print(h->image);
 }
 
-static void print_hits(const rs_cli *c, const rs_result *r, rs_arena *mem, double took_ms)
+static void print_hits(const rs_cli *c, const rs_result *r, double took_ms)
 {
-    bool tty = isatty(STDOUT_FILENO) == 1, thumbs = rs_cli_flag(c, "thumbs");
+    bool tty = isatty(STDOUT_FILENO) == 1;
+    bool thumbs = rs_cli_flag(c, "thumbs") && rs_thumb_wanted("search");
 
-    if (thumbs && !rs_thumb_supported())
-        fprintf(stderr, "radscout search: this terminal shows no pictures (kitty or sixel "
-                "graphics); lines only\n");
-    thumbs = thumbs && rs_thumb_supported();
     for (size_t i = 0; i < r->n; i++)
-        print_hit(&r->hits[i], mem, tty, thumbs);
+        print_hit(&r->hits[i], tty, thumbs, rs_cli_flag(c, "explain"));
     if (r->n == 0)
         printf("nothing found\n");
-    printf("%zu hits in %.1f ms (encoding %.1f, searching %.1f). A finder, not a diagnosis.\n",
-           r->n, took_ms, r->encode_ms, r->search_ms);
+    printf("%zu hit%s in %.1f ms (encoding %.1f, searching %.1f). A finder, not a diagnosis.\n",
+           r->n, r->n == 1 ? "" : "s", took_ms, r->encode_ms, r->search_ms);
 }
 
 /* ---- The query ------------------------------------------------------- */
@@ -212,7 +229,7 @@ static int run(rs_cli *c)
     if (!rs_model_pool(&pool, c, &code))
         return code;
     code = RS_EXIT_OK;
-    if (rs_archive_open(&a, rs_cli_arg(c, 0), RS_ARCHIVE_READ, &err) != RS_OK ||
+    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK ||
         load_images(c, images, &q.n_images, &err) != RS_OK ||
         ((q.text || q.n_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK)) {
         code = rs_cli_fail(c, &err);
@@ -227,7 +244,7 @@ static int run(rs_cli *c)
     else if (rs_cli_flag(c, "json"))
         code = print_json(c, &q, &r, 1000 * (rs_now_s() - start));
     else
-        print_hits(c, &r, rs_cli_arena(c), 1000 * (rs_now_s() - start));
+        print_hits(c, &r, 1000 * (rs_now_s() - start));
 done:
     for (size_t i = 0; i < q.n_images; i++)
         rs_image_clear(&images[i]);
@@ -251,6 +268,8 @@ static const rs_option options[] = {
     {"patient", 0, "P", "only cases of this patient"},
     {"collection", 0, "C", "only cases of this collection"},
     {"finding", 0, "F", "only cases with this finding label"},
+    {"explain", 0, NULL, "say of each probe by which image or passage it found the case, and\n"
+                         "what that is worth in the fused score (also with --json)"},
     {"json", 0, NULL, "print one JSON object"},
     {"thumbs", 0, NULL, "show the images, on a terminal with kitty or sixel graphics"},
     RS_MODEL_OPTION,
@@ -267,8 +286,14 @@ const rs_command rs_command_search = {
         "rank. One line a case: rank, fused score, case, title, and the probes that found it with\n"
         "their own rank and score; under it the passage that speaks for it.\n"
         "\n"
-        "With --json: {\"query\", \"took_ms\", \"hits\": [{\"rank\", \"case\", \"score\", \"title\",\n"
-        "\"probes\": [{\"probe\", \"rank\", \"score\"}], \"image\", \"snippet\"}]}.",
+        "A filter (--modality and the like) is applied before ranking, and capitals do not\n"
+        "matter. A case that does not say does not pass.\n"
+        "\n"
+        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\"}, \"took_ms\", \"hits\":\n"
+        "[{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
+        "\"image\", \"snippet\"}]}.\n"
+        "\n"
+        "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout search archive --text \"left pleural effusion\"\n"
                 "  radscout search archive --image film.png -k 5 --json\n"
                 "  radscout search archive --like MPX1024 --modality CT",

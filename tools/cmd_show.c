@@ -4,15 +4,11 @@
 #include "base/json.h"
 #include "commands.h"
 #include "engine/archive.h"
+#include "model.h"
 #include "thumbs.h"
 
 #include <stdio.h>
-
-static json_t *text_or_null(const char *s)
-{
-    json_t *v = s ? json_string(s) : NULL;
-    return v ? v : json_null();
-}
+#include <stdlib.h>
 
 static json_t *json_images(const rs_case *c)
 {
@@ -21,8 +17,8 @@ static json_t *json_images(const rs_case *c)
     for (size_t i = 0; i < c->n_images; i++) {
         const rs_case_image *im = &c->images[i];
         json_array_append_new(list, json_pack("{s:o,s:o,s:o,s:o,s:I,s:I}",
-            "path", text_or_null(im->path), "given", text_or_null(im->given),
-            "sha256", text_or_null(im->sha256), "view", text_or_null(im->view),
+            "path", rs_json_any(im->path), "given", rs_json_any(im->given),
+            "sha256", rs_json_any(im->sha256), "view", rs_json_any(im->view),
             "width", (json_int_t)im->width, "height", (json_int_t)im->height));
     }
     return list;
@@ -35,7 +31,7 @@ static json_t *json_passages(const rs_case *c)
     for (size_t i = 0; i < c->n_passages; i++) {
         const rs_passage *p = &c->passages[i];
         json_array_append_new(list, json_pack("{s:o,s:o,s:I,s:I}", "section",
-            text_or_null(p->section), "text", text_or_null(p->text),
+            rs_json_any(p->section), "text", rs_json_any(p->text),
             "begin", (json_int_t)p->begin, "end", (json_int_t)p->end));
     }
     return list;
@@ -47,17 +43,17 @@ static int show_json(const rs_cli *cli, const rs_case *c)
     char *text;
 
     for (size_t i = 0; i < c->n_findings; i++)
-        json_array_append_new(findings, text_or_null(c->findings[i]));
+        json_array_append_new(findings, rs_json_any(c->findings[i]));
     if (c->attributes)
         attributes = json_loads(c->attributes, 0, NULL);
     o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
-        "case", text_or_null(c->key), "source", text_or_null(c->source),
-        "title", text_or_null(c->title), "modality", text_or_null(c->modality),
-        "body_part", text_or_null(c->body_part), "view", text_or_null(c->view),
-        "sex", text_or_null(c->sex), "patient", text_or_null(c->patient),
-        "collection", text_or_null(c->collection),
+        "case", rs_json_any(c->key), "source", rs_json_any(c->source),
+        "title", rs_json_any(c->title), "modality", rs_json_any(c->modality),
+        "body_part", rs_json_any(c->body_part), "view", rs_json_any(c->view),
+        "sex", rs_json_any(c->sex), "patient", rs_json_any(c->patient),
+        "collection", rs_json_any(c->collection),
         "age_years", c->age_years < 0 ? json_null() : json_real(c->age_years),
-        "findings", findings, "report", text_or_null(c->report),
+        "findings", findings, "report", rs_json_any(c->report),
         "images", json_images(c), "passages", json_passages(c));
     json_object_set_new(o, "attributes", attributes ? attributes : json_null());
     text = o ? rs_json_text(o) : NULL;
@@ -74,8 +70,41 @@ static void line(const char *name, const char *value)
     if (!value || !*value)
         return;
     printf("%-12s", name);
-    rs_print_safe(value);
+    rs_print_line(value);
     putchar('\n');
+}
+
+/* What the source said besides, a line each. */
+static void attributes_text(const char *text)
+{
+    json_t *all = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL, *v;
+    const char *key;
+
+    if (json_object_size(all) > 0)
+        putchar('\n');
+    json_object_foreach(all, key, v) {
+        char *other = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+        rs_print_line(key);
+        printf(": ");
+        rs_print_line(other ? other : json_is_string(v) ? json_string_value(v) : "");
+        putchar('\n');
+        free(other);
+    }
+    json_decref(all);
+}
+
+static void image_text(const rs_case_image *im, bool first, bool thumbs)
+{
+    printf("%-12s", first ? "images" : "");
+    rs_print_line(im->path);
+    printf("  (%zu x %zu", im->width, im->height);
+    if (im->view) {
+        printf(", ");
+        rs_print_line(im->view);
+    }
+    printf(")\n");
+    if (thumbs)
+        rs_thumb_print(im->path);
 }
 
 static void show_text(const rs_case *c, bool thumbs)
@@ -93,20 +122,14 @@ static void show_text(const rs_case *c, bool thumbs)
     line("source", c->source);
     for (size_t i = 0; i < c->n_findings; i++)
         line(i ? "" : "findings", c->findings[i]);
-    for (size_t i = 0; i < c->n_images; i++) {
-        printf("%-12s", i ? "" : "images");
-        rs_print_safe(c->images[i].path);
-        printf("  (%zu x %zu%s%s)\n", c->images[i].width, c->images[i].height,
-               c->images[i].view ? ", " : "", c->images[i].view ? c->images[i].view : "");
-        if (thumbs)
-            rs_thumb_print(c->images[i].path);
-    }
+    for (size_t i = 0; i < c->n_images; i++)
+        image_text(&c->images[i], i == 0, thumbs);
     if (c->report) {
         putchar('\n');
         rs_print_safe(c->report);
         putchar('\n');
     }
-    line("\nattributes  ", c->attributes);
+    attributes_text(c->attributes);
 }
 
 static int run(rs_cli *cli)
@@ -116,14 +139,14 @@ static int run(rs_cli *cli)
     rs_err err = {0};
     int code = RS_EXIT_OK;
 
-    if (rs_archive_open(&a, rs_cli_arg(cli, 0), RS_ARCHIVE_READ, &err) != RS_OK)
+    if (rs_cli_archive(&a, rs_cli_arg(cli, 0), &err) != RS_OK)
         return rs_cli_fail(cli, &err);
     if (rs_archive_get(a, rs_cli_arg(cli, 1), rs_cli_arena(cli), &c, &err) != RS_OK)
         code = rs_cli_fail(cli, &err);
     else if (rs_cli_flag(cli, "json"))
         code = show_json(cli, c);
     else
-        show_text(c, rs_cli_flag(cli, "thumbs") && rs_thumb_supported());
+        show_text(c, rs_cli_flag(cli, "thumbs") && rs_thumb_wanted("show"));
     rs_archive_close(a);
     return code;
 }
@@ -136,5 +159,14 @@ static const rs_option options[] = {
 
 const rs_command rs_command_show = {
     .name = "show", .args = "ARCHIVE CASE", .summary = "print one case: its report, images and labels",
+    .description =
+        "CASE is a case's key, as search prints it.\n"
+        "\n"
+        "With --json: {\"case\", \"source\", \"title\", \"modality\", \"body_part\", \"view\", \"sex\",\n"
+        "\"patient\", \"collection\", \"age_years\", \"findings\": [...], \"report\", \"images\":\n"
+        "[{\"path\", \"given\", \"sha256\", \"view\", \"width\", \"height\"}], \"passages\":\n"
+        "[{\"section\", \"text\", \"begin\", \"end\"}], \"attributes\": {...}}.",
+    .examples = "  radscout show archive MPX1024\n"
+                "  radscout show archive MPX1024 --json",
     .options = options, .min_args = 2, .max_args = 2, .run = run,
 };

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "commands.h"
 #include "engine/archive.h"
+#include "model.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,16 +25,18 @@ static json_t *json_problems(const rs_problem *p, size_t n)
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s?}", "source", p[i].source,
-                                              "item", p[i].item, "reason", p[i].reason, "at", p[i].at));
+        json_array_append_new(list, json_pack("{s:o,s:o,s:o,s:o}",
+            "source", rs_json_any(p[i].source), "item", rs_json_any(p[i].item),
+            "reason", rs_json_any(p[i].reason), "at", rs_json_any(p[i].at)));
     return list;
 }
 
 static int stats_json(const rs_cli *c, const rs_stats *s, const rs_problem *p, size_t n)
 {
     json_t *encoder = s->encoder
-        ? json_pack("{s:s,s:s,s:s?,s:I}", "id", s->encoder->id, "name", s->encoder->name,
-                    "folder", s->encoder->folder, "dim", (json_int_t)s->encoder->dim)
+        ? json_pack("{s:o,s:o,s:o,s:I}", "id", rs_json_any(s->encoder->id),
+                    "name", rs_json_any(s->encoder->name),
+                    "folder", rs_json_any(s->encoder->folder), "dim", (json_int_t)s->encoder->dim)
         : json_null();
     json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
         "cases", (json_int_t)s->cases, "images", (json_int_t)s->images,
@@ -60,11 +63,23 @@ static void print_counts(const char *name, const rs_count *list, size_t n)
 {
     for (size_t i = 0; i < n && i < SHOWN; i++) {
         printf("%-14s%8zu  ", i ? "" : name, list[i].count);
-        rs_print_safe(*list[i].label ? list[i].label : "(not known)");
+        rs_print_line(*list[i].label ? list[i].label : "(not known)");
         putchar('\n');
     }
     if (n > SHOWN)
         printf("%-14s%8s  and %zu more\n", "", "", n - SHOWN);
+}
+
+static void print_encoder(const rs_encoder_identity *e)
+{
+    printf("%-14s          ", "encoder");
+    rs_print_line(e->name);
+    printf(" (%.12s), %zu floats a vector", e->id, e->dim);
+    if (e->folder && *e->folder) {
+        printf(", of ");
+        rs_print_line(e->folder);
+    }
+    putchar('\n');
 }
 
 static void stats_text(const rs_stats *s, const rs_problem *p, size_t n, bool problems)
@@ -76,18 +91,17 @@ static void stats_text(const rs_stats *s, const rs_problem *p, size_t n, bool pr
     printf("%-14s%8.1f MiB catalog, %.1f MiB caches\n", "on disk",
            (double)s->catalog_bytes / 1048576, (double)s->cache_bytes / 1048576);
     if (s->encoder)
-        printf("%-14s%8zu  floats a vector, by %s (%.12s)\n", "encoder", s->encoder->dim,
-               s->encoder->name, s->encoder->id);
+        print_encoder(s->encoder);
     print_counts("modality", s->modalities, s->n_modalities);
     print_counts("body part", s->body_parts, s->n_body_parts);
     print_counts("finding", s->findings, s->n_findings);
     for (size_t i = 0; problems && i < n; i++) {
         printf("refused: ");
-        rs_print_safe(p[i].source);
+        rs_print_line(p[i].source);
         printf(": ");
-        rs_print_safe(p[i].item);
+        rs_print_line(p[i].item);
         printf(": ");
-        rs_print_safe(p[i].reason);
+        rs_print_line(p[i].reason);
         putchar('\n');
     }
 }
@@ -101,7 +115,7 @@ static int run(rs_cli *c)
     rs_err err = {0};
     int code = RS_EXIT_OK;
 
-    if (rs_archive_open(&a, rs_cli_arg(c, 0), RS_ARCHIVE_READ, &err) != RS_OK)
+    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK)
         return rs_cli_fail(c, &err);
     if (rs_archive_stats(a, rs_cli_arena(c), &s, &err) != RS_OK ||
         rs_archive_problems(a, NULL, rs_cli_arena(c), &p, &n, &err) != RS_OK)
@@ -122,5 +136,13 @@ static const rs_option options[] = {
 
 const rs_command rs_command_stats = {
     .name = "stats", .args = "ARCHIVE", .summary = "count what an archive holds, and what was refused",
+    .description =
+        "With --json: {\"cases\", \"images\", \"passages\", \"image_vectors\", \"passage_vectors\",\n"
+        "\"sources\", \"refused\", \"catalog_bytes\", \"cache_bytes\", \"schema_version\",\n"
+        "\"image_generation\", \"passage_generation\", \"encoder\": {\"id\", \"name\", \"folder\",\n"
+        "\"dim\"}, \"modalities\": {NAME: CASES}, \"body_parts\", \"findings\", \"problems\":\n"
+        "[{\"source\", \"item\", \"reason\", \"at\"}]}.",
+    .examples = "  radscout stats archive\n"
+                "  radscout stats archive --problems",
     .options = options, .min_args = 1, .max_args = 1, .run = run,
 };

@@ -1,14 +1,14 @@
-/* command.c - see command.h: the argument parser, the help and the man page of a table.
+/* command.c - see command.h: the argument parser, and what a command says when it fails.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "command.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <math.h>
+#include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     const rs_option *option;
@@ -59,6 +59,11 @@ const char *const *rs_cli_values(rs_cli *c, const char *option, size_t *n)
     return list;
 }
 
+static const char *dashes(const char *option)
+{
+    return option[1] ? "--" : "-";
+}
+
 bool rs_cli_number(const rs_cli *c, const char *option, long long min, long long max,
                    long long fallback, long long *out)
 {
@@ -72,8 +77,8 @@ bool rs_cli_number(const rs_cli *c, const char *option, long long min, long long
     errno = 0;
     n = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || errno != 0 || n < min || n > max) {
-        rs_cli_usage(c, "--%s wants a whole number from %lld to %lld, not '%s'",
-                     option, min, max, text);
+        rs_cli_usage(c, "%s%s wants a whole number from %lld to %lld, not '%s'",
+                     dashes(option), option, min, max, text);
         return false;
     }
     *out = n;
@@ -92,7 +97,8 @@ bool rs_cli_real(const rs_cli *c, const char *option, double min, double max,
         return true;
     x = strtod(text, &end);
     if (end == text || *end != '\0' || !(x >= min && x <= max)) {
-        rs_cli_usage(c, "--%s wants a number from %g to %g, not '%s'", option, min, max, text);
+        rs_cli_usage(c, "%s%s wants a number from %g to %g, not '%s'", dashes(option), option,
+                     min, max, text);
         return false;
     }
     *out = x;
@@ -107,25 +113,10 @@ rs_progress_mode rs_cli_progress(const rs_cli *c)
 
 /* ---- Saying ---------------------------------------------------------- */
 
-static void put_safe(FILE *to, const char *text)
-{
-    for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
-        bool c1 = s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0;    /* U+0080..U+009F */
-        if (c1)
-            s++;
-        fputc(c1 || (*s < 0x20 && *s != '\n' && *s != '\t') || *s == 0x7f ? '?' : *s, to);
-    }
-}
-
-void rs_print_safe(const char *text)
-{
-    put_safe(stdout, text);
-}
-
 int rs_cli_fail(const rs_cli *c, const rs_err *err)
 {
     fprintf(stderr, "radscout %s: ", c->cmd->name);
-    put_safe(stderr, err->msg[0] ? err->msg : rs_status_text(err->code));
+    rs_put_safe(stderr, err->msg[0] ? err->msg : rs_status_text(err->code), false);
     fputc('\n', stderr);
     return RS_EXIT_FAILED;
 }
@@ -139,119 +130,9 @@ int rs_cli_usage(const rs_cli *c, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     fprintf(stderr, "radscout %s: ", c->cmd->name);
-    put_safe(stderr, text);
+    rs_put_safe(stderr, text, false);
     fprintf(stderr, "\ntry: radscout %s --help\n", c->cmd->name);
     return RS_EXIT_USAGE;
-}
-
-static const rs_option help_option[] = {
-    {"help", 'h', NULL, "show this help"},
-    {0},
-};
-
-static void print_option(const rs_option *o)
-{
-    char left[64], letter[8] = "    ";
-
-    if (o->letter)
-        snprintf(letter, sizeof letter, "-%c, ", o->letter);
-    snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, o->arg ? " " : "",
-             o->arg ? o->arg : "");
-    printf("%-28s", left);
-    if (strlen(left) >= 28)
-        printf("\n%28s", "");
-    for (const char *s = o->help; *s; s++) {
-        putchar(*s);
-        if (*s == '\n')
-            printf("%28s", "");
-    }
-    putchar('\n');
-}
-
-void rs_command_help(const rs_command *cmd)
-{
-    printf("usage: radscout %s %s%s%s\n\n%c%s.\n", cmd->name,
-           cmd->options && cmd->options->name ? "[options] " : "", cmd->args, "",
-           toupper((unsigned char)cmd->summary[0]), cmd->summary + 1);
-    if (cmd->description)
-        printf("\n%s\n", cmd->description);
-    printf("\nOptions:\n");
-    for (const rs_option *o = cmd->options; o && o->name; o++)
-        print_option(o);
-    print_option(help_option);
-    if (cmd->examples)
-        printf("\nExamples:\n%s\n", cmd->examples);
-}
-
-/* ---- Man page -------------------------------------------------------- */
-
-/* Text for roff: backslashes and hyphens escaped, no line begins with a dot or quote. */
-static void roff(const char *text)
-{
-    bool start = true;
-
-    for (const char *s = text; *s; s++) {
-        if (s[0] == '\n' && s[1] == '\n') {
-            printf("\n.PP\n");
-            s++;
-            start = true;
-            continue;
-        }
-        if (start && (*s == '.' || *s == '\''))
-            printf("\\&");
-        start = *s == '\n';
-        if (*s == '\\')
-            printf("\\e");
-        else if (*s == '-')
-            printf("\\-");
-        else
-            putchar(*s);
-    }
-}
-
-static void roff_option(const rs_option *o)
-{
-    printf(".TP\n.B ");
-    if (o->letter)
-        printf("\\-%c, ", o->letter);
-    printf("\\-\\-");
-    roff(o->name);
-    if (o->arg)
-        printf(" \\fI%s\\fR", o->arg);
-    putchar('\n');
-    roff(o->help);
-    putchar('\n');
-}
-
-void rs_command_man(const rs_command *cmd)
-{
-    char title[64];
-    size_t n = 0;
-
-    for (const char *s = cmd->name; *s && n + 1 < sizeof title; s++)
-        title[n++] = *s == ' ' ? '-' : *s;
-    title[n] = '\0';
-    printf(".TH RADSCOUT-%s 1 \"\" \"radscout %s\" \"User Commands\"\n", title, RADSCOUT_VERSION);
-    printf(".SH NAME\nradscout-%s \\- ", title);
-    roff(cmd->summary);
-    printf("\n.SH SYNOPSIS\n.B radscout %s\n[options] ", cmd->name);
-    roff(cmd->args);
-    if (cmd->description) {
-        printf("\n.SH DESCRIPTION\n");
-        roff(cmd->description);
-    }
-    printf("\n.SH OPTIONS\n");
-    for (const rs_option *o = cmd->options; o && o->name; o++)
-        roff_option(o);
-    roff_option(help_option);
-    if (cmd->examples) {
-        printf(".SH EXAMPLES\n.nf\n");
-        roff(cmd->examples);
-        printf("\n.fi\n");
-    }
-    printf(".SH EXIT STATUS\n0 done; 1 failed; 2 wrong usage; "
-           "3 done, but some inputs were refused and are listed.\n"
-           ".SH SEE ALSO\n.BR radscout (1)\n");
 }
 
 /* ---- Parsing --------------------------------------------------------- */
@@ -268,7 +149,44 @@ static const rs_option *find(const rs_option *list, const char *name, size_t n, 
 static const rs_option *find_option(const rs_cli *c, const char *name, size_t n, char letter)
 {
     const rs_option *o = find(c->cmd->options, name, n, letter);
-    return o ? o : find(help_option, name, n, letter);
+    return o ? o : find(rs_help_option, name, n, letter);
+}
+
+size_t rs_word_distance(const char *a, const char *b)
+{
+    size_t n = strlen(b), row[64];
+
+    if (n >= sizeof row / sizeof *row)
+        return SIZE_MAX;
+    for (size_t k = 0; k <= n; k++)
+        row[k] = k;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t k = 0; k < n; k++) {
+            size_t best = diagonal + (a[i] != b[k]);
+            best = row[k] + 1 < best ? row[k] + 1 : best;
+            diagonal = row[k + 1];
+            row[k + 1] = diagonal + 1 < best ? diagonal + 1 : best;
+        }
+    }
+    return row[n];
+}
+
+static int unknown_option(const rs_cli *c, const char *arg)
+{
+    const char *best = NULL, *name = arg + 1 + (arg[1] == '-');
+    size_t least = 3;                          /* what is further off is no slip */
+
+    for (const rs_option *o = c->cmd->options; o && o->name; o++) {
+        size_t d = arg[1] == '-' ? rs_word_distance(name, o->name) : SIZE_MAX;
+        if (d < least) {
+            least = d;
+            best = o->name;
+        }
+    }
+    return best ? rs_cli_usage(c, "unknown option '%s'; did you mean %s%s?", arg, dashes(best), best)
+                : rs_cli_usage(c, "unknown option '%s'", arg);
 }
 
 /* One option at argv[*i]; moves *i over its value. An exit code, or -1 to go on. */
@@ -286,12 +204,12 @@ static int parse_option(rs_cli *c, int argc, char **argv, int *i)
         value = arg[2] ? arg + 2 : NULL;
     }
     if (!o)
-        return rs_cli_usage(c, "unknown option '%s'", arg);
+        return unknown_option(c, arg);
     if (!o->arg && value)
-        return rs_cli_usage(c, "--%s takes no value", o->name);
+        return rs_cli_usage(c, "%s%s takes no value", dashes(o->name), o->name);
     if (o->arg && !value) {
         if (*i + 1 >= argc)
-            return rs_cli_usage(c, "--%s wants a value: %s", o->name, o->arg);
+            return rs_cli_usage(c, "%s%s wants a value: %s", dashes(o->name), o->name, o->arg);
         value = argv[++*i];
     }
     c->given[c->n_given++] = (given){o, value};
@@ -320,6 +238,22 @@ static int parse(rs_cli *c, int argc, char **argv)
     return -1;
 }
 
+/* What was printed has to arrive: a full disk is a failure to be told, a reader that went
+ * away (radscout ... | head) one that needs no words. */
+static int end_output(const rs_command *cmd, int code)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    bool failed = fflush(stdout) != 0;
+    int why = errno;
+
+    if (!failed && !ferror(stdout))
+        return code;
+    if (!(failed && why == EPIPE) && !(poll(&out, 1, 0) == 1 && (out.revents & POLLERR)))
+        fprintf(stderr, "radscout %s: cannot write the output: %s\n", cmd->name,
+                failed ? strerror(why) : "input/output error");
+    return code == RS_EXIT_OK ? RS_EXIT_FAILED : code;
+}
+
 int rs_command_main(const rs_command *cmd, int argc, char **argv)
 {
     rs_cli c = {.cmd = cmd};
@@ -336,10 +270,7 @@ int rs_command_main(const rs_command *cmd, int argc, char **argv)
                             c.args[cmd->max_args], cmd->args);
     if (code < 0)
         code = cmd->run(&c);
-    if (fflush(stdout) != 0 && code == RS_EXIT_OK) {
-        fprintf(stderr, "radscout %s: cannot write the output: %s\n", cmd->name, strerror(errno));
-        code = RS_EXIT_FAILED;
-    }
+    code = end_output(cmd, code);
     rs_arena_clear(&c.mem);
     return code;
 }

@@ -14,18 +14,21 @@
 #ifndef RS_TOOLS_COMMAND_H
 #define RS_TOOLS_COMMAND_H
 
+#include "base/alloc.h"
 #include "base/arena.h"
+#include "base/json.h"
 #include "base/progress.h"
 #include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 enum { RS_EXIT_OK = 0, RS_EXIT_FAILED = 1, RS_EXIT_USAGE = 2, RS_EXIT_PARTIAL = 3 };
 
 /* One option; a list ends with a NULL name. */
 typedef struct {
-    const char *name;            /* "text": --text */
+    const char *name;            /* "text": --text; of one letter: -k alone */
     char        letter;          /* 'k': -k; 0 for none */
     const char *arg;             /* "TEXT": takes a value; NULL: a flag */
     const char *help;            /* one or two lines */
@@ -69,13 +72,25 @@ rs_arena   *rs_cli_arena(rs_cli *c);
 /* "radscout search: <message>" on stderr; returns RS_EXIT_FAILED. */
 int  rs_cli_fail(const rs_cli *c, const rs_err *err);
 int  rs_cli_usage(const rs_cli *c, const char *fmt, ...) RS_PRINTF(2, 3);
-/* Text from outside, safe for a terminal: control characters become '?'. */
-void rs_print_safe(const char *text);
+
+/* Text from outside, safe for a terminal: what it would obey (control characters of one
+ * byte or two, marks of direction) and bytes that are not UTF-8 become '?'. */
+void   rs_print_safe(const char *text);               /* lines stay lines */
+void   rs_print_line(const char *text);               /* line ends and tabs become blanks */
+void   rs_put_safe(FILE *to, const char *text, bool lines);
+size_t rs_put_char(FILE *to, const char *text, bool lines);     /* one; its bytes in `text` */
+/* A JSON string of any bytes ('?' for what is not UTF-8); null for NULL. Never NULL. */
+json_t *rs_json_any(const char *text);
 
 /* ---- What main() calls ----------------------------------------------- */
 
 int  rs_command_main(const rs_command *cmd, int argc, char **argv);   /* argv[0] is ignored */
 void rs_command_help(const rs_command *cmd);
-void rs_command_man(const rs_command *cmd);          /* roff, section 1 */
+void rs_command_man(FILE *to, const rs_command *cmd);                 /* roff, section 1 */
+void rs_command_page(const rs_command *cmd, char out[64]);            /* "radscout-bench-encode" */
+extern const rs_option rs_help_option[];
+
+/* How far apart two words are: letters to put in, take out or change. Levenshtein 1966. */
+size_t rs_word_distance(const char *a, const char *b);
 
 #endif

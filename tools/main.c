@@ -1,7 +1,8 @@
 /* main.c - the radscout command: finds the subcommand in the table and runs it.
  *
  *   radscout COMMAND ...       radscout help [COMMAND]
- *   radscout --version         radscout --man [COMMAND]     (roff; used by the build)
+ *   radscout --version         radscout --man [COMMAND]     (roff)
+ *   radscout --man-pages DIR   every page into DIR; used by the build
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -30,14 +31,59 @@ static void print_overview(FILE *to)
     fprintf(to, "\nradscout COMMAND --help tells more of one; radscout --version the version.\n");
 }
 
-static void print_man_overview(void)
+static void man_overview(FILE *to)
 {
-    printf(".TH RADSCOUT 1 \"\" \"radscout %s\" \"User Commands\"\n"
-           ".SH NAME\nradscout \\- find radiology cases that look and read alike\n"
-           ".SH SYNOPSIS\n.B radscout\n.I COMMAND\n[options] ...\n"
-           ".SH DESCRIPTION\n%s\n.SH COMMANDS\n", RADSCOUT_VERSION, intro);
-    for (size_t i = 0; commands[i]; i++)
-        printf(".TP\n.B radscout %s\n%s\n", commands[i]->name, commands[i]->summary);
+    fprintf(to, ".TH RADSCOUT 1 \"\" \"radscout %s\" \"User Commands\"\n"
+            ".SH NAME\nradscout \\- find radiology cases that look and read alike\n"
+            ".SH SYNOPSIS\n.B radscout\n\\fICOMMAND\\fR [options] ...\n.br\n"
+            ".B radscout\n\\fICOMMAND\\fR \\fB\\-\\-help\\fR\n.br\n"
+            ".B radscout \\-\\-version\n"
+            ".SH DESCRIPTION\n%s\n.PP\n"
+            "An archive is a folder that holds everything searchable; \\fBradscout index\\fR makes\n"
+            "it from a folder or a manifest of images and reports, \\fBradscout search\\fR finds\n"
+            "cases in it.\n.SH COMMANDS\n", RADSCOUT_VERSION, intro);
+    for (size_t i = 0; commands[i]; i++) {
+        char page[64];
+        rs_command_page(commands[i], page);
+        fprintf(to, ".TP\n.BR %s (1)\n%s\n", page, commands[i]->summary);
+    }
+    fputs(".SH ENVIRONMENT\n"
+          ".TP\n.B RADSCOUT_MODEL\nthe model folder that a new archive is made with\n"
+          ".TP\n.B RADSCOUT_THUMBS\n\\fBkitty\\fR, \\fBsixel\\fR or \\fBnone\\fR: what \\-\\-thumbs draws with, "
+          "whatever the terminal says of itself\n"
+          ".SH EXIT STATUS\n0 done; 1 failed; 2 wrong usage; 3 done, but some inputs were refused "
+          "and are listed.\n", to);
+}
+
+/* FOLDER/NAME.1; `cmd` NULL: the overview. */
+static int write_page(const char *folder, const rs_command *cmd)
+{
+    char name[64] = "radscout", path[4096];
+    FILE *to;
+    int n;
+
+    if (cmd)
+        rs_command_page(cmd, name);
+    n = snprintf(path, sizeof path, "%s/%s.1", folder, name);
+    to = n > 0 && (size_t)n < sizeof path ? fopen(path, "w") : NULL;
+    if (to && cmd)
+        rs_command_man(to, cmd);
+    else if (to)
+        man_overview(to);
+    if (!to || fclose(to) != 0) {
+        fprintf(stderr, "radscout: cannot write %s\n", path);
+        return RS_EXIT_FAILED;
+    }
+    return RS_EXIT_OK;
+}
+
+static int write_pages(const char *folder)
+{
+    int code = write_page(folder, NULL);
+
+    for (size_t i = 0; commands[i] && code == RS_EXIT_OK; i++)
+        code = write_page(folder, commands[i]);
+    return code;
 }
 
 /* The command whose name (of one or two words) begins argv; *words says how many. */
@@ -57,23 +103,50 @@ static const rs_command *find_command(int argc, char **argv, int *words)
     return NULL;
 }
 
+/* No command of this name: the ones that begin with it ("bench"), or the nearest. */
+static int no_command(const char *name)
+{
+    const char *near = NULL;
+    size_t n = strlen(name), least = 3, of_it = 0;
+
+    for (size_t i = 0; commands[i]; i++) {
+        size_t d = rs_word_distance(name, commands[i]->name);
+        if (strncmp(commands[i]->name, name, n) == 0 && commands[i]->name[n] == ' ')
+            fprintf(stderr, "%s%s", of_it++ ? ", " : "radscout: one word is missing: ", commands[i]->name);
+        if (d < least) {
+            least = d;
+            near = commands[i]->name;
+        }
+    }
+    if (!of_it) {
+        fputs("radscout: there is no command '", stderr);
+        rs_put_safe(stderr, name, false);
+        fputc('\'', stderr);
+    }
+    if (near && !of_it)
+        fprintf(stderr, "; did you mean %s?\n", near);
+    else
+        fputs("; radscout --help lists all commands\n", stderr);
+    return RS_EXIT_USAGE;
+}
+
 static int about(const char *what, int argc, char **argv)
 {
     int words;
     const rs_command *cmd = argc > 0 ? find_command(argc, argv, &words) : NULL;
     bool man = strcmp(what, "--man") == 0;
 
-    if (argc > 0 && !cmd) {
-        fprintf(stderr, "radscout: there is no command '%s'\n", argv[0]);
-        return RS_EXIT_USAGE;
-    }
-    if (cmd)
-        (man ? rs_command_man : rs_command_help)(cmd);
+    if (argc > 0 && !cmd)
+        return no_command(argv[0]);
+    if (cmd && man)
+        rs_command_man(stdout, cmd);
+    else if (cmd)
+        rs_command_help(cmd);
     else if (man)
-        print_man_overview();
+        man_overview(stdout);
     else
         print_overview(stdout);
-    return RS_EXIT_OK;
+    return fflush(stdout) == 0 ? RS_EXIT_OK : RS_EXIT_FAILED;
 }
 
 int main(int argc, char **argv)
@@ -90,13 +163,13 @@ int main(int argc, char **argv)
         printf("radscout %s\n", RADSCOUT_VERSION);
         return RS_EXIT_OK;
     }
+    if (strcmp(argv[1], "--man-pages") == 0 && argc == 3)
+        return write_pages(argv[2]);
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
         strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--man") == 0)
         return about(argv[1], argc - 2, argv + 2);
     cmd = find_command(argc - 1, argv + 1, &words);
-    if (!cmd) {
-        fprintf(stderr, "radscout: there is no command '%s'; radscout --help lists them\n", argv[1]);
-        return RS_EXIT_USAGE;
-    }
+    if (!cmd)
+        return no_command(argv[1]);
     return rs_command_main(cmd, argc - words, argv + words);
 }

@@ -4,14 +4,39 @@
 
 #include "base/bytes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* PREFIX/share/radscout of the running PREFIX/bin/radscout, wherever it was put; false
+ * where that cannot be told. */
+static bool beside_program(char out[], size_t size)
+{
+    char program[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash;
+    int len;
+
+    program[n > 0 ? n : 0] = '\0';
+    if (!(slash = strrchr(program, '/')))
+        return false;
+    *slash = '\0';
+    len = snprintf(out, size, "%s/" RADSCOUT_RELATIVE_DATADIR "/models/scout-mini", program);
+    return len > 0 && (size_t)len < size;
+}
 
 const char *rs_model_default(void)
 {
+    static char beside[4096 + 64];
     static const char *const places[] = {
+        beside,
         RADSCOUT_SOURCE_DATADIR "/models/scout-mini",
         RADSCOUT_DATADIR "/models/scout-mini",
     };
+
+    if (!beside_program(beside, sizeof beside))
+        beside[0] = '\0';
 
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (rs_is_folder(places[i]))
@@ -29,25 +54,60 @@ static const char *absolute(rs_cli *c, const char *folder)
     return kept;
 }
 
+/* Whether `e` is what the archive's vectors come from; if not, how to get at it. */
+static rs_status check_model(const rs_encoder *e, const rs_archive *a, const char *path, rs_err *err)
+{
+    const rs_encoder_identity *known = a ? rs_archive_encoder(a) : NULL;
+
+    if (!known || strcmp(known->id, rs_encoder_id(e)) == 0)
+        return RS_OK;
+    if (known->folder && *known->folder && !rs_is_folder(known->folder))
+        return rs_fail(err, RS_EMISMATCH, "archive %s was made with the model %s of %s, which is no "
+                       "longer there, and %s is another; say with --model where it is now",
+                       rs_archive_folder(a), known->name, known->folder, path);
+    return rs_fail(err, RS_EMISMATCH, "archive %s was made with the model %s (%.12s) of %s; %s (%.12s) "
+                   "is another. Use that one, or another archive", rs_archive_folder(a), known->name,
+                   known->id, known->folder, path, rs_encoder_id(e));
+}
+
 rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const char **folder,
                         rs_err *err)
 {
     const rs_encoder_identity *known = a ? rs_archive_encoder(a) : NULL;
-    const char *path = rs_cli_value(c, "model", getenv("RADSCOUT_MODEL"));
+    const char *path = rs_cli_value(c, "model", NULL);
     rs_status st;
 
     *out = NULL;
     if (!path && known && known->folder && rs_is_folder(known->folder))
         path = known->folder;
     if (!path)
+        path = getenv("RADSCOUT_MODEL");
+    if (!path)
         path = rs_model_default();
     if (!path)
         return rs_fail(err, RS_ENOENT, "no model: scout-mini is not installed; "
                        "name a CLIP model folder with --model");
-    if (folder)
-        *folder = absolute(c, path);
-    st = rs_encoder_open(out, path, err);
-    return st == RS_OK ? st : rs_wrap(err, st, "model %s", path);
+    if (folder && !(*folder = absolute(c, path)))
+        return rs_fail(err, RS_ENOMEM, "model %s: no memory", path);
+    if (!rs_is_folder(path))
+        return rs_fail(err, RS_ENOENT, "model %s: there is no such folder", path);
+    if ((st = rs_encoder_open(out, path, err)) != RS_OK)
+        return rs_wrap(err, st, "model %s", path);
+    if ((st = check_model(*out, a, path, err)) != RS_OK) {
+        rs_encoder_close(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+rs_status rs_cli_archive(rs_archive **out, const char *folder, rs_err *err)
+{
+    rs_status st = rs_archive_open(out, folder, RS_ARCHIVE_READ, err);
+
+    if (st == RS_ENOENT)
+        return rs_fail(err, st, "there is no archive %s; radscout index %s SOURCE makes it",
+                       folder, folder);
+    return st;
 }
 
 bool rs_model_pool(rs_pool **out, const rs_cli *c, int *exit_code)

@@ -11,7 +11,7 @@
 /* The option that every command with a model has. */
 #define RS_MODEL_OPTION \
     {"model", 'm', "FOLDER", "the encoder: a CLIP model folder in Hugging Face layout\n" \
-                             "(default: $RADSCOUT_MODEL, else the archive's own, else scout-mini)"}
+                             "(default: the archive's own, else $RADSCOUT_MODEL, else scout-mini)"}
 #define RS_THREADS_OPTION \
     {"threads", 't', "N", "threads to encode with (default: all cores)"}
 
@@ -19,11 +19,15 @@
  * neither is there. */
 const char *rs_model_default(void);
 
-/* --model, $RADSCOUT_MODEL, what `a` (may be NULL) was made with, the default. On RS_OK
+/* --model, what `a` (may be NULL) was made with, $RADSCOUT_MODEL, the default. On RS_OK
  * the caller closes *out and *folder (may be NULL) is its absolute path, until run()
- * returns. RS_ENOENT says what to give when there is none. */
+ * returns. RS_ENOENT says what to give when there is none, RS_EMISMATCH when the vectors
+ * of `a` come from another model. */
 rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const char **folder,
                         rs_err *err);
+
+/* Open the archive `folder` for reading. RS_ENOENT says how one is made. */
+rs_status rs_cli_archive(rs_archive **out, const char *folder, rs_err *err);
 
 /* A pool of --threads threads. false after having printed what is wrong. */
 bool rs_model_pool(rs_pool **out, const rs_cli *c, int *exit_code);

@@ -15,9 +15,11 @@ typedef enum { RS_THUMB_NONE, RS_THUMB_KITTY, RS_THUMB_SIXEL } rs_thumb_kind;
 /* What the terminal of the environment can show: from TERM, KITTY_WINDOW_ID, TERM_PROGRAM;
  * RADSCOUT_THUMBS=kitty|sixel|none decides by hand. */
 rs_thumb_kind rs_thumb_kind_of_terminal(void);
-/* Whether stdout is a terminal that shows pictures (or the variable says so). */
-bool rs_thumb_supported(void);
-/* Print the image of `path` at most 160 pixels wide; a line in its place if it fails. */
+/* Whether stdout is a terminal that shows pictures (or the variable says so); if not,
+ * `command` says on stderr that there will be none. */
+bool rs_thumb_wanted(const char *command);
+/* Print the image of `path`, at most 160 pixels wide and high, 16 bits by their own
+ * range; a line in its place if it fails. */
 void rs_thumb_print(const char *path);
 
 /* The escape sequences alone, appended to `out`; 8-bit images. */
