@@ -43,6 +43,12 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 add_library(rs_faiss INTERFACE)
 add_library(rs::faiss ALIAS rs_faiss)
 target_include_directories(rs_faiss SYSTEM INTERFACE "${FAISS_INCLUDE}")
-target_link_libraries(rs_faiss INTERFACE "${FAISS_C_LIBRARY}" "${FAISS_LIBRARY}"
-    PkgConfig::openblas OpenMP::OpenMP_CXX stdc++ m)
+# As targets, so that what they need stands after them on every link line.
+add_library(rs_faiss_core UNKNOWN IMPORTED)
+set_target_properties(rs_faiss_core PROPERTIES IMPORTED_LOCATION "${FAISS_LIBRARY}"
+    INTERFACE_LINK_LIBRARIES "PkgConfig::openblas;OpenMP::OpenMP_CXX;stdc++;m")
+add_library(rs_faiss_c UNKNOWN IMPORTED)
+set_target_properties(rs_faiss_c PROPERTIES IMPORTED_LOCATION "${FAISS_C_LIBRARY}"
+    INTERFACE_LINK_LIBRARIES rs_faiss_core)
+target_link_libraries(rs_faiss INTERFACE rs_faiss_c)
 message(STATUS "FAISS: ${FAISS_C_LIBRARY}")

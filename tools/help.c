@@ -5,7 +5,10 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { LEFT = 28 };                            /* where the words of an option begin */
+enum {
+    LEFT = 28,                                 /* where the words of an option begin */
+    WIDEST = 98, HANGING = 4,                  /* of a line of the description */
+};
 
 const rs_option rs_help_option[] = {
     {"help", 'h', NULL, "show this help"},
@@ -34,12 +37,36 @@ static void print_option(const rs_option *o)
     putchar('\n');
 }
 
+/* Lines as they are, but none longer than a terminal of 100 columns; no empty line last. */
+static void print_lines(const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n"), room = WIDEST;
+        while (n > room) {
+            size_t cut = room;
+            while (cut > 0 && text[cut] != ' ')
+                cut--;
+            if (cut == 0)
+                break;
+            printf("%.*s\n%*s", (int)cut, text, HANGING, "");
+            text += cut + 1;
+            n -= cut + 1;
+            room = WIDEST - HANGING;
+        }
+        if (text[n + (text[n] == '\n')] || n)
+            printf("%.*s\n", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
+
 void rs_command_help(const rs_command *cmd)
 {
     printf("usage: radscout %s [options] %s\n\n%c%s.\n", cmd->name, cmd->args,
            toupper((unsigned char)cmd->summary[0]), cmd->summary + 1);
-    if (cmd->description)
-        printf("\n%s\n", cmd->description);
+    if (cmd->description) {
+        putchar('\n');
+        print_lines(cmd->description);
+    }
     printf("\nOptions:\n");
     for (const rs_option *o = cmd->options; o && o->name; o++)
         print_option(o);
