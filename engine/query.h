@@ -4,7 +4,8 @@
  * probe is one way to look: a part of the query against one index. Each gives a
  * ranking of cases, collapsed to the best image or passage of a case; reciprocal rank
  * fusion makes one list of hits, and every hit says which probes found it, at which
- * rank and score, by which image or passage.
+ * rank and score, by which image or passage. A query of images alone that the archive
+ * holds finds them first.
  *
  * Filters are applied inside each probe, before ranking: a filtered result is what an
  * archive of only those cases would give from its vectors (BM25 keeps the whole

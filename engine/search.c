@@ -19,6 +19,7 @@
 #include <string.h>
 
 enum { MAX_K = 100000 };
+static const double SAME_IMAGE = 0.999;    /* cosine of a vector with its half-precision self */
 
 /* All that belongs to one search. */
 typedef struct {
@@ -39,6 +40,7 @@ typedef struct {
     size_t          n_like[RS_KINDS];
     rs_ranking      rankings[RS_PROBE_COUNT];
     size_t          n_rankings;
+    double          same;                  /* what the query image itself gets besides */
 } search;
 
 const char *rs_probe_name(rs_probe p)
@@ -290,6 +292,33 @@ static rs_status attach(search *s, const passages *all, int64_t item, rs_found *
     return RS_OK;
 }
 
+/* The query image itself is in the archive: the first of its ranking, and as like as half
+ * precision lets it be. Ranks alone do not put it first (a second image whose passage is
+ * ranked too has the larger sum), so it gets as much again as any case could have. */
+static void know_the_same(search *s, rs_fused *rows, size_t n)
+{
+    double most = 0;
+    bool same = false;
+    rs_fused first;
+
+    for (size_t r = 0; r < s->n_rankings; r++) {
+        const rs_ranking *one = &s->rankings[r];
+        most += rs_rrf_part(s->q->weight[one->probe], s->q->rrf_k, 1);
+        same = same || (one->probe == RS_PROBE_IMAGE_IMAGE && one->n > 0 &&
+                        one->rows[0].score >= SAME_IMAGE);
+    }
+    for (size_t i = 0; same && !s->q->text && !s->q->like && i < n; i++) {
+        if (rows[i].rank[RS_PROBE_IMAGE_IMAGE] != 1)
+            continue;
+        s->same = most;
+        first = rows[i];
+        first.score += most;
+        memmove(rows + 1, rows, i * sizeof *rows);
+        rows[0] = first;
+        return;
+    }
+}
+
 static int by_part(const void *a, const void *b)
 {
     const rs_found *x = a, *y = b;
@@ -315,6 +344,8 @@ static rs_status fill_found(search *s, const rs_fused *c, const passages *all, r
         row = &s->rankings[r].rows[c->rank[p] - 1];
         found[n] = (rs_found){.probe = p, .rank = c->rank[p], .score = row->score,
                               .part = rs_rrf_part(s->q->weight[p], s->q->rrf_k, c->rank[p])};
+        if (p == RS_PROBE_IMAGE_IMAGE && c->rank[p] == 1)
+            found[n].part += s->same;
         if ((st = attach(s, all, row->item, &found[n++])) != RS_OK)
             return st;
     }
@@ -376,6 +407,8 @@ static rs_status fill_hits(search *s)
     size_t n;
 
     fused = rs_fuse_rrf(s->rankings, s->n_rankings, s->q->rrf_k, s->q->weight, s->mem, &n);
+    if (fused)
+        know_the_same(s, fused, n);
     if (n > s->q->k)
         n = s->q->k;
     hits = fused ? rs_new(s->mem, rs_hit, n + 1) : NULL;
