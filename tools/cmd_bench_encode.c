@@ -5,20 +5,26 @@
 #include "model.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static void print_row(void *ctx, const rs_bench_row *r)
 {
     const rs_cli *c = ctx;
 
-    if (rs_cli_flag(c, "json"))
-        printf("{\"model\":\"%s\",\"tower\":\"%s\",\"precision\":\"%s\",\"threads\":%zu,\"batch\":%zu,"
+    if (rs_cli_flag(c, "json")) {
+        json_t *name = rs_json_any(r->model);
+        char *quoted = json_dumps(name, JSON_ENCODE_ANY);
+        printf("{\"model\":%s,\"tower\":\"%s\",\"precision\":\"%s\",\"threads\":%zu,\"batch\":%zu,"
                "\"tokens\":%zu,\"per_second\":%.2f,\"ms\":%.3f,\"gflops\":%.1f,\"rss_mib\":%.1f}\n",
-               r->model, r->tower, r->precision, r->threads, r->batch, r->tokens, r->per_second,
-               r->ms, r->gflops, r->rss_mib);
-    else
+               quoted ? quoted : "null", r->tower, r->precision, r->threads, r->batch, r->tokens,
+               r->per_second, r->ms, r->gflops, r->rss_mib);
+        free(quoted);
+        json_decref(name);
+    } else {
         printf("%-18s %-6s %-4s %7zu %6zu %7zu %11.1f %10.2f %8.1f %8.0f\n", r->model, r->tower,
                r->precision, r->threads, r->batch, r->tokens, r->per_second, r->ms, r->gflops,
                r->rss_mib);
+    }
     fflush(stdout);
 }
 
