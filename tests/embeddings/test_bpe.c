@@ -116,10 +116,10 @@ static void test_same_as_naive(void **state)
     rs_bpe_clear(&b);
 }
 
-/* A megabyte of one letter with merges that double it: naive takes 10^12 steps. */
+/* One letter without end and merges that double it: naive takes 10^11 steps. */
 static void test_endless_word(void **state)
 {
-    enum { N = 1 << 20 };
+    enum { N = 1 << 18 };
     uint32_t *s = rs_calloc(N, sizeof *s);
     double start = rs_cpu_s();
     size_t n = N;
