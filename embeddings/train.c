@@ -52,6 +52,10 @@ static rs_status open_data(rs_train_run *r, rs_err *err)
     rs_status st = RS_OK;
 
     rs_preprocess_clip(&r->preprocess, m->image_size);
+    if (c->squash) {
+        r->preprocess.keep_aspect = false;
+        r->preprocess.do_center_crop = false;
+    }
     if (c->init) {
         path = rs_path_join(c->init, "preprocessor_config.json");
         st = path ? rs_preprocess_load(&r->preprocess, path, m->image_size, err)

@@ -36,7 +36,9 @@ const char rs_train_config_help[] =
     "noise, blur, erase, erase_area (`radscout train --augment` tells them)\n"
     "balance (0.5), sets {\"name\": weight}: a set's share of a batch is weight x rows^balance\n\n"
     "eval_every (a twentieth of the steps), eval_rows (500), checkpoint_every (200)\n"
-    "half (true): store the model as F16\n";
+    "half (true): store the model as F16\n"
+    "squash (false; true: images are resized to the square whole, their sides not kept in\n"
+    "proportion, so that nothing at an edge is cropped away; not with init)\n";
 
 /* ---- The fields ------------------------------------------------------ */
 
@@ -77,6 +79,7 @@ static const field fields[] = {
     {"", "eval_rows",          SIZE,  AT(eval_rows), 1, 5000, 500},
     {"", "checkpoint_every",   WHOLE, AT(checkpoint_every), 0, 1e9, 200},
     {"", "half",               BOOL,  AT(half), 0, 1, 1},
+    {"", "squash",             BOOL,  AT(squash), 0, 1, 0},
 
     {"two_views", "weight",      REAL, AT(two_views), 0, 1e6, 0},
     {"two_views", "temperature", REAL, AT(two_views_temperature), 1e-3, 100, 0.1},

@@ -57,6 +57,7 @@ typedef struct {
     uint64_t     eval_every, checkpoint_every;      /* steps; 0: at the end only */
     size_t       eval_rows;
     bool         half;                       /* the model is stored as F16 */
+    bool         squash;                     /* preprocessing: whole image, no crop */
     rs_arena     mem;
 } rs_train_config;
 
