@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 enum { STREAM_WEIGHTS = 5, STREAM_MAP = 6, MAX_BAD_STEPS = 3, MAX_VOCABULARY = 256 << 20 };
 
@@ -136,38 +137,53 @@ static rs_status open_blocks(rs_train_run *r, rs_err *err)
 
 /* ---- What this machine can do ---------------------------------------- */
 
-enum { PEAK_SIDE = 512, PEAK_ROUNDS = 24 };
+enum { PEAK_SIDE = 384, PEAK_ROUNDS = 3 };
 
-typedef struct { float *m; } peak_ctx;          /* [threads][3][PEAK_SIDE^2] */
+typedef struct {
+    float  *m;                                  /* [threads][3][PEAK_SIDE^2] */
+    double *rate;                               /* [threads] FLOPS of a core */
+} peak_ctx;
+
+/* CPU seconds of this thread: what others do on the machine does not count. */
+static double thread_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static void multiply_item(void *ctx, size_t i, size_t worker)
 {
+    static const double FLOPS = 2.0 * PEAK_SIDE * PEAK_SIDE * PEAK_SIDE;
     const peak_ctx *p = ctx;
     size_t area = (size_t)PEAK_SIDE * PEAK_SIDE;
     float *m = p->m + worker * 3 * area;
+    double began = thread_seconds();
 
     (void)i;
     rs_dense(RS_NN, m, m + area, m + 2 * area, PEAK_SIDE, PEAK_SIDE, PEAK_SIDE, 1, 0);
+    p->rate[worker] = fmax(p->rate[worker], FLOPS / (thread_seconds() - began));
 }
 
-/* GFLOPS of our matrix product on all threads: the best of three. 0 without memory. */
+/* GFLOPS of our matrix product on all threads, had each a core of its own. 0 without
+ * memory. */
 static double measure_peak(rs_pool *pool)
 {
     size_t workers = rs_pool_size(pool), area = (size_t)PEAK_SIDE * PEAK_SIDE;
-    peak_ctx p = {rs_calloc_aligned(workers * 3 * area, sizeof(float))};
+    peak_ctx p = {rs_calloc_aligned(workers * 3 * area, sizeof(float)),
+                  rs_calloc(workers, sizeof(double))};
     double best = 0;
 
     for (size_t i = 0; p.m && i < workers * 3 * area; i++)
         p.m[i] = (float)(i % 17) * 0.1f;
-    for (size_t k = 0; p.m && k < 3; k++) {
-        double began = rs_now_s(), rate;
+    if (p.m && p.rate)
         rs_pool_for(pool, PEAK_ROUNDS * workers, multiply_item, &p);
-        rate = 2e-9 * PEAK_SIDE * PEAK_SIDE * PEAK_SIDE * PEAK_ROUNDS * (double)workers
-             / (rs_now_s() - began);
-        best = rate > best ? rate : best;
-    }
+    for (size_t w = 0; p.rate && w < workers; w++)
+        best = fmax(best, p.rate[w]);
     rs_free(p.m);
-    return best;
+    rs_free(p.rate);
+    return 1e-9 * best * (double)(workers < rs_cores() ? workers : rs_cores());
 }
 
 static void settle_schedule(rs_train_run *r)
@@ -229,7 +245,7 @@ static void close_run(rs_train_run *r)
 
 static rs_status evaluate(rs_train_run *r, rs_train_summary *sum, rs_err *err)
 {
-    rs_zero_shot *per_set = rs_calloc(r->data.n_sets, sizeof *per_set);
+    rs_set_report *per_set = rs_calloc(r->data.n_sets, sizeof *per_set);
     rs_status st = per_set ? rs_train_eval(r, &sum->eval, per_set, err)
                            : rs_fail(err, RS_ENOMEM, "evaluation: no memory");
 
@@ -324,20 +340,17 @@ static rs_status save_model(rs_train_run *r, rs_err *err)
 {
     static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer.json",
                                         "tokenizer_config.json", "special_tokens_map.json"};
-    char *folder = rs_path_join(r->c->out, "model"), *path = NULL;
-    rs_status st = folder ? rs_mkdirs(folder, err) : rs_fail(err, RS_ENOMEM, "training: no memory");
+    char *path = NULL;
+    rs_status st = rs_clip_save(r->model, r->c->out, r->c->half, err);
 
-    if (st == RS_OK)
-        st = rs_clip_save(r->model, folder, r->c->half, err);
     for (size_t i = 0; st == RS_OK && i < sizeof names / sizeof *names; i++)
-        st = copy_vocabulary(r->c->vocab, folder, names[i], err);
+        st = copy_vocabulary(r->c->vocab, r->c->out, names[i], err);
     if (st == RS_OK) {
-        path = rs_path_join(folder, "preprocessor_config.json");
+        path = rs_path_join(r->c->out, "preprocessor_config.json");
         st = path ? rs_preprocess_save(&r->preprocess, path, err)
                   : rs_fail(err, RS_ENOMEM, "training: no memory");
     }
     rs_free(path);
-    rs_free(folder);
     return st;
 }
 

@@ -1,8 +1,8 @@
 /* train.h - contrastive training of both towers, as a config file says.
  *
  * In the out folder:
- *   model/             config.json, model.safetensors, the vocabulary,
- *                      preprocessor_config.json: what rs_encoder_open reads
+ *   config.json, model.safetensors, vocab.json, merges.txt, preprocessor_config.json
+ *                      the model, at the end: what rs_encoder_open reads
  *   checkpoint.bin     everything a resumed run needs to go on bit for bit
  *   metrics.jsonl      a line a step and a line an evaluation
  *   curves.png         loss and recall over the steps

@@ -21,7 +21,7 @@ const char rs_train_config_help[] =
     "model: image_size (128), patch_size (16), dim (128), max_tokens (64), activation "
     "(quick_gelu; or gelu), logit_scale (2.6592, a logarithm), vision and text: width (192), "
     "layers (6), heads (3), mlp (4 x width)\n\n"
-    "batch (256), micro_batch (32): images a step, images a thread takes at once\n"
+    "batch (256), micro_batch (8): images a step, images a thread takes at once\n"
     "steps (0), epochs (0): one of both; an epoch draws as many rows as there are\n"
     "lr (1e-3), last_lr (0), warmup (a twentieth of the steps): a cosine from lr to last_lr\n"
     "weight_decay (0.1), beta1 (0.9), beta2 (0.98), eps (1e-6), clip (1; 0: none): AdamW\n"
@@ -58,7 +58,7 @@ static const field fields[] = {
     {"", "vocab",              TEXT,  AT(vocab), 1, 0, 0},
     {"", "init",               TEXT,  AT(init), 0, 0, 0},
     {"", "batch",              SIZE,  AT(batch), 2, 65536, 256},
-    {"", "micro_batch",        SIZE,  AT(micro_batch), 1, 4096, 32},
+    {"", "micro_batch",        SIZE,  AT(micro_batch), 1, 4096, 8},
     {"", "steps",              WHOLE, AT(steps), 0, 1e9, 0},
     {"", "epochs",             REAL,  AT(epochs), 0, 1e6, 0},
     {"", "lr",                 REAL,  AT(lr), 0, 10, 1e-3},

@@ -35,19 +35,26 @@ typedef struct {
 
 /* ---- Choosing -------------------------------------------------------- */
 
-/* Up to eval_rows val rows, the same ones every time. */
+/* Up to eval_rows val rows in a seeded order, the sets taking turns: a large set does not
+ * crowd the others out. */
 static rs_status choose_rows(evaluation *e, rs_arena *mem, rs_err *err)
 {
     const rs_dataset *ds = &e->r->data;
-    size_t limit = e->r->c->eval_rows;
+    size_t limit = e->r->c->eval_rows < ds->n_val ? e->r->c->eval_rows : ds->n_val;
+    size_t *order = rs_new(mem, size_t, ds->n_val), *at = rs_new(mem, size_t, ds->n_sets);
     rs_random rnd = rs_random_derive(e->r->c->seed, STREAM_EVAL);
 
-    e->rows = rs_new(mem, size_t, ds->n_val);
-    if (!e->rows)
+    e->rows = rs_new(mem, size_t, limit);
+    if (!order || !at || !e->rows)
         return rs_fail(err, RS_ENOMEM, "evaluation: no memory");
-    memcpy(e->rows, ds->val, ds->n_val * sizeof *e->rows);
-    rs_random_shuffle(&rnd, e->rows, ds->n_val);
-    e->n = ds->n_val < limit ? ds->n_val : limit;
+    memcpy(order, ds->val, ds->n_val * sizeof *order);
+    rs_random_shuffle(&rnd, order, ds->n_val);
+    for (size_t s = 0; e->n < limit; s = (s + 1) % ds->n_sets) {
+        while (at[s] < ds->n_val && ds->rows[order[at[s]]].set != (int32_t)s)
+            at[s]++;
+        if (at[s] < ds->n_val)
+            e->rows[e->n++] = order[at[s]++];
+    }
     return RS_OK;
 }
 
@@ -173,8 +180,15 @@ static rs_status encode(evaluation *e, rs_arena *mem, rs_err *err)
 
 /* ---- Recall ---------------------------------------------------------- */
 
-/* Rank of the best right one among the n scores of query i. */
-static size_t rank_of(const evaluation *e, const float *score, size_t i, bool exact)
+enum { ALL_SETS = -1 };
+
+static bool is_in(const evaluation *e, size_t i, int32_t set)
+{
+    return set == ALL_SETS || e->r->data.rows[e->rows[i]].set == set;
+}
+
+/* Rank of the best right one among query i's scores of the rows of `set`. */
+static size_t rank_of(const evaluation *e, const float *score, size_t i, int32_t set, bool exact)
 {
     const rs_dataset *ds = &e->r->data;
     int32_t label = ds->rows[e->rows[i]].label;
@@ -184,6 +198,8 @@ static size_t rank_of(const evaluation *e, const float *score, size_t i, bool ex
     for (size_t pass = 0; pass < 2; pass++) {
         for (size_t j = 0; j < e->n; j++) {
             bool right = j == i || (!exact && ds->rows[e->rows[j]].label == label);
+            if (!is_in(e, j, set))
+                continue;
             if (pass == 0 && right && score[j] > best)
                 best = score[j];
             else if (pass == 1 && !right && !(score[j] < best))
@@ -200,17 +216,20 @@ static void count_rank(double *r1, double *r5, double *r10, size_t rank, size_t 
     *r10 += rank <= 10 ? 1.0 / (double)n : 0.0;
 }
 
-/* query and target [n x d]: row i of one belongs to row i of the other. */
-static rs_recall recall(const evaluation *e, const float *query, const float *target, size_t d,
-                        float *score)
+/* score [n x n]: row i's query against all; the rows of `set` among themselves. */
+static rs_recall recall(const evaluation *e, const float *score, int32_t set)
 {
     rs_recall out = {0};
+    size_t n = 0;
 
-    rs_dense(RS_NT, score, query, target, e->n, e->n, d, 1, 0);
+    for (size_t i = 0; i < e->n; i++)
+        n += is_in(e, i, set);
     for (size_t i = 0; i < e->n; i++) {
         const float *row = score + i * e->n;
-        count_rank(&out.r1, &out.r5, &out.r10, rank_of(e, row, i, false), e->n);
-        count_rank(&out.exact_r1, &out.exact_r5, &out.exact_r10, rank_of(e, row, i, true), e->n);
+        if (!is_in(e, i, set))
+            continue;
+        count_rank(&out.r1, &out.r5, &out.r10, rank_of(e, row, i, set, false), n);
+        count_rank(&out.exact_r1, &out.exact_r5, &out.exact_r10, rank_of(e, row, i, set, true), n);
     }
     return out;
 }
@@ -241,15 +260,15 @@ static size_t label_vectors(const evaluation *e, int32_t set, float *vector, boo
     return count;
 }
 
-static rs_zero_shot zero_shot(const evaluation *e, int32_t set, float *vector, float *norm,
-                              bool *known, size_t d)
+static void zero_shot(const evaluation *e, int32_t set, float *vector, float *norm, bool *known,
+                      size_t d, rs_set_report *out)
 {
     const rs_dataset *ds = &e->r->data;
-    rs_zero_shot z = {.labels = label_vectors(e, set, vector, known, d)};
-    size_t right = 0;
+    size_t right = 0, rows = 0, labels = label_vectors(e, set, vector, known, d);
 
-    if (z.labels < 2)
-        return (rs_zero_shot){0};
+    out->zero_shot = NAN;
+    if (labels < 2)
+        return;
     rs_unit_rows(vector, norm, vector, ds->n_labels, d);
     for (size_t i = 0; i < e->n; i++) {
         const rs_row *row = &ds->rows[e->rows[i]];
@@ -264,44 +283,72 @@ static rs_zero_shot zero_shot(const evaluation *e, int32_t set, float *vector, f
             if (known[l] && s > best)
                 best = s, pick = l;
         }
-        z.rows++;
+        rows++;
         right += pick == (size_t)row->named_label;
     }
-    z.accuracy = (double)right / (double)z.rows;
-    return z;
+    out->labels = labels;
+    out->zero_shot = (double)right / (double)rows;
 }
 
 /* ---- All of it ------------------------------------------------------- */
 
+typedef struct {
+    float *text_score, *image_score;            /* [n x n]: texts against images, and back */
+    float *text;                                /* [n x d] first texts */
+    float *vector, *norm;                       /* [labels x d], [labels] */
+    bool  *known;                               /* [labels] */
+} scratch;
+
+static rs_status new_scratch(scratch *s, const evaluation *e, size_t d, rs_arena *mem, rs_err *err)
+{
+    size_t n = e->n, labels = e->r->data.n_labels;
+
+    s->text_score = rs_new(mem, float, n * n);
+    s->image_score = rs_new(mem, float, n * n);
+    s->text = rs_new(mem, float, n * d);
+    s->vector = rs_new(mem, float, labels * d);
+    s->norm = rs_new(mem, float, labels);
+    s->known = rs_new(mem, bool, labels);
+    if (!s->text_score || !s->image_score || !s->text || !s->vector || !s->norm || !s->known)
+        return rs_fail(err, RS_ENOMEM, "evaluation: no memory");
+    return RS_OK;
+}
+
 static rs_status measure(evaluation *e, rs_arena *mem, rs_eval_report *report,
-                         rs_zero_shot *per_set, rs_err *err)
+                         rs_set_report *per_set, rs_err *err)
 {
     const rs_dataset *ds = &e->r->data;
     size_t d = rs_clip_config_of(e->r->model)->dim, sets = 0;
-    float *score = rs_new(mem, float, e->n * e->n), *text = rs_new(mem, float, e->n * d);
-    float *vector = rs_new(mem, float, ds->n_labels * d), *norm = rs_new(mem, float, ds->n_labels);
-    bool *known = rs_new(mem, bool, ds->n_labels);
     double sum = 0;
+    scratch s;
+    rs_status st = new_scratch(&s, e, d, mem, err);
 
-    if (!score || !text || !vector || !norm || !known)
-        return rs_fail(err, RS_ENOMEM, "evaluation: no memory");
+    if (st != RS_OK)
+        return st;
     for (size_t i = 0; i < e->n; i++) {
         int32_t t = ds->text_of[ds->rows[e->rows[i]].first_text];
-        memcpy(text + i * d, e->text + (size_t)e->place[t] * d, d * sizeof *text);
+        memcpy(s.text + i * d, e->text + (size_t)e->place[t] * d, d * sizeof *s.text);
     }
+    rs_dense(RS_NT, s.text_score, s.text, e->image, e->n, e->n, d, 1, 0);
+    rs_dense(RS_NT, s.image_score, e->image, s.text, e->n, e->n, d, 1, 0);
     report->rows = e->n;
-    report->text_to_image = recall(e, text, e->image, d, score);
-    report->image_to_text = recall(e, e->image, text, d, score);
-    for (size_t s = 0; s < ds->n_sets; s++) {
-        per_set[s] = zero_shot(e, (int32_t)s, vector, norm, known, d);
-        sum += per_set[s].accuracy;
-        sets += per_set[s].labels > 0;
+    report->text_to_image = recall(e, s.text_score, ALL_SETS);
+    report->image_to_text = recall(e, s.image_score, ALL_SETS);
+    for (size_t k = 0; k < ds->n_sets; k++) {
+        rs_set_report *p = &per_set[k];
+        for (size_t i = 0; i < e->n; i++)
+            p->rows += is_in(e, i, (int32_t)k);
+        p->text_to_image = recall(e, s.text_score, (int32_t)k);
+        p->image_to_text = recall(e, s.image_score, (int32_t)k);
+        zero_shot(e, (int32_t)k, s.vector, s.norm, s.known, d, p);
+        sum += p->labels ? p->zero_shot : 0;
+        sets += p->labels > 0;
     }
     report->zero_shot = sets ? sum / (double)sets : NAN;
     return RS_OK;
 }
 
-rs_status rs_train_eval(rs_train_run *r, rs_eval_report *report, rs_zero_shot *per_set,
+rs_status rs_train_eval(rs_train_run *r, rs_eval_report *report, rs_set_report *per_set,
                         rs_err *err)
 {
     evaluation e = {.r = r};

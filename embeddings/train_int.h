@@ -77,17 +77,23 @@ rs_status rs_train_step(rs_train_run *r, rs_step_report *report, rs_err *err);
 
 /* ---- train_eval.c ---------------------------------------------------- */
 
-typedef struct { double accuracy; size_t rows, labels; } rs_zero_shot;
+/* One set's rows among themselves. */
+typedef struct {
+    size_t rows, labels;               /* looked at; labels 0 where fewer than two */
+    rs_recall text_to_image, image_to_text;
+    double zero_shot;                  /* accuracy, by the mean of each label's texts */
+} rs_set_report;
 
-/* per_set [data.n_sets]: labels 0 where a set has fewer than two among its val rows. */
-rs_status rs_train_eval(rs_train_run *r, rs_eval_report *report, rs_zero_shot *per_set,
+/* Up to eval_rows val rows, the same ones each time, the sets taking turns.
+ * per_set: [data.n_sets]. */
+rs_status rs_train_eval(rs_train_run *r, rs_eval_report *report, rs_set_report *per_set,
                         rs_err *err);
 
 /* ---- train_log.c ----------------------------------------------------- */
 
 rs_status rs_train_log_step(const rs_train_run *r, const rs_step_report *s, rs_err *err);
 rs_status rs_train_log_eval(const rs_train_run *r, const rs_eval_report *e,
-                            const rs_zero_shot *per_set, rs_err *err);
+                            const rs_set_report *per_set, rs_err *err);
 /* Keep the lines up to r->step only: what a killed run wrote after its checkpoint goes. */
 rs_status rs_train_log_rewind(const rs_train_run *r, rs_err *err);
 /* Draw curves.png from metrics.jsonl. */

@@ -5,7 +5,8 @@
  *    "lr": ..., "grad_norm": ..., "logit_scale": ..., "seconds": ..., "samples_s": ...,
  *    "gflops": ..., "of_peak": ..., "skipped": false}
  *   {"eval": 7, "rows": 500, "text_to_image": {"r1", "r5", "r10", "exact_r1", ...},
- *    "image_to_text": {...}, "zero_shot": {"mednist": {"accuracy", "rows", "labels"}}}
+ *    "image_to_text": {...}, "zero_shot": ..., "sets": {"mednist": {"rows", "labels",
+ *    "zero_shot", "text_to_image": {...}, "image_to_text": {...}}}}     each set by itself
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/train_int.h"
@@ -106,8 +107,18 @@ static void put_name(rs_buf *b, const char *name)
     json_decref(s);
 }
 
+static void put_set(rs_buf *b, const char *name, const rs_set_report *p)
+{
+    put_name(b, name);
+    rs_buf_printf(b, ": {\"rows\": %zu, \"labels\": %zu", p->rows, p->labels);
+    put_real(b, "zero_shot", p->zero_shot);
+    put_recall(b, "text_to_image", &p->text_to_image);
+    put_recall(b, "image_to_text", &p->image_to_text);
+    rs_buf_putc(b, '}');
+}
+
 rs_status rs_train_log_eval(const rs_train_run *r, const rs_eval_report *e,
-                            const rs_zero_shot *per_set, rs_err *err)
+                            const rs_set_report *per_set, rs_err *err)
 {
     rs_buf b = {0};
     bool first = true;
@@ -115,15 +126,13 @@ rs_status rs_train_log_eval(const rs_train_run *r, const rs_eval_report *e,
     rs_buf_printf(&b, "{\"eval\": %llu, \"rows\": %zu", (unsigned long long)r->step, e->rows);
     put_recall(&b, "text_to_image", &e->text_to_image);
     put_recall(&b, "image_to_text", &e->image_to_text);
-    put_real(&b, "zero_shot_mean", e->zero_shot);
-    rs_buf_puts(&b, ", \"zero_shot\": {");
+    put_real(&b, "zero_shot", e->zero_shot);
+    rs_buf_puts(&b, ", \"sets\": {");
     for (size_t s = 0; s < r->data.n_sets; s++) {
-        if (per_set[s].labels == 0)
+        if (per_set[s].rows == 0)
             continue;
         rs_buf_puts(&b, first ? "" : ", ");
-        put_name(&b, r->data.set_names[s]);
-        rs_buf_printf(&b, ": {\"accuracy\": %.6g, \"rows\": %zu, \"labels\": %zu}",
-                      per_set[s].accuracy, per_set[s].rows, per_set[s].labels);
+        put_set(&b, r->data.set_names[s], &per_set[s]);
         first = false;
     }
     rs_buf_puts(&b, "}}");
@@ -261,7 +270,7 @@ static void add_line(void *ctx, const json_t *line, const char *text, size_t len
     add(c, I2T_1, real_of(i2t, "r1"));
     add(c, I2T_5, real_of(i2t, "r5"));
     add(c, I2T_10, real_of(i2t, "r10"));
-    add(c, ZERO_SHOT, real_of(line, "zero_shot_mean"));
+    add(c, ZERO_SHOT, real_of(line, "zero_shot"));
 }
 
 static rs_plot_series series(const columns *c, const char *name, size_t x, size_t y)

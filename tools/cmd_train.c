@@ -73,7 +73,7 @@ static void print_text(const rs_train_config *c, const rs_train_summary *s)
            100 * s->of_peak);
     printf("%zu training and %zu validation rows (%zu images skipped), %zu parameters\n",
            s->train_rows, s->val_rows, s->broken, s->parameters);
-    printf("last loss %.4f, logit scale %.2f; model in %s/model\n", s->last.loss,
+    printf("last loss %.4f, logit scale %.2f; model in %s\n", s->last.loss,
            s->last.logit_scale, c->out);
 }
 
