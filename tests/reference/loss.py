@@ -1,8 +1,8 @@
 # loss.py - golden values of the contrastive losses and of AdamW, by PyTorch.
 #
-#   python3 tests/reference/loss.py tests/data
+#   /opt/ref/bin/python tests/reference/loss.py
 #
-# writes loss.bin and adamw.bin; the layouts are told by test_loss.c and test_optimizer.c.
+# writes tests/data/loss.bin and adamw.bin; the layouts are told by test_loss.c and test_optimizer.c.
 #
 # SPDX-License-Identifier: Apache-2.0
 import math
@@ -64,6 +64,6 @@ def write_adamw(path):
     torch.cat(out).numpy().astype("<f4").tofile(path)
 
 
-folder = sys.argv[1]
+folder = sys.argv[1] if len(sys.argv) > 1 else "tests/data"
 write_loss(folder + "/loss.bin")
 write_adamw(folder + "/adamw.bin")
