@@ -19,7 +19,7 @@ void abdomen_plan_init(abdomen_plan *p, int age, char sex, rs_random *r)
     p->fat = 7.0f + 30.0f * stout * stout + (sex == 'F' ? 5.0f : 0.0f);
     p->wide = 1.0f + 0.05f * sec_normal(r);
     p->deep = 0.97f + 0.06f * sec_normal(r) + 0.09f * stout;
-    p->inner_fat = 0.15f + 0.6f * stout * (float)rs_random_range(r, 0.6, 1.2) +
+    p->inner_fat = 0.15f + 0.6f * stout * sec_range(r, 0.6, 1.2) +
                    (sex == 'M' ? 0.12f : 0.0f);
     p->muscle = (sex == 'M' ? 1.08f : 0.9f) * (1.1f - 0.3f * sec_step(40, 95, (float)age));
     p->calcified = sec_step(50.0f, 90.0f, (float)age) * (float)rs_random_unit(r);
@@ -27,7 +27,7 @@ void abdomen_plan_init(abdomen_plan *p, int age, char sex, rs_random *r)
     p->oral = rs_random_unit(r) < 0.45;
     p->liver_hu = 8.0f * sec_normal(r) - 18.0f * stout * (float)rs_random_unit(r);
     p->inside = rs_random_u64(r);
-    p->spleen = (float)rs_random_range(r, 0.88, 1.1);
+    p->spleen = sec_range(r, 0.88, 1.1);
     p->bowel = 1.0f;
 }
 
@@ -107,7 +107,10 @@ static void draw_wall(sec_scene *s, const abdomen_plan *p, const sec_outline *o,
     sec_depths(s, o, depth, angle);
     for (size_t i = 0; i < n; i++) {
         size_t j = i + off < n ? i + off : i + off - n;
-        float t = angle[i], d = depth[i], side = fabsf(sinf(t)), behind = sec_step(0.2f, 1.0f, -cosf(t));
+        float t = angle[i];
+        float d = depth[i];
+        float side = fabsf(sinf(t));
+        float behind = sec_step(0.2f, 1.0f, -cosf(t));
         float fat = p->fat * (1.0f - 0.35f * side + 0.25f * behind), skin = d + fat + 2.4f;
         float wall = wall_at(p, t), rough = s->rough[j];
         float x = AIR;
@@ -123,7 +126,8 @@ static void draw_wall(sec_scene *s, const abdomen_plan *p, const sec_outline *o,
             x += 38.0f * sec_step(1.75f, 2.3f, rough + 0.5f * s->fine[j]);
         float muscle = MUSCLE_HU + 7.0f * s->fine[j];
         if (wall > 9.0f && side > 0.5f) {                    /* planes between the layers */
-            float f1 = (d - 0.36f * wall + 0.6f * rough) / 1.1f, f2 = (d - 0.68f * wall + 0.6f * rough) / 1.0f;
+            float f1 = (d - 0.36f * wall + 0.6f * rough) / 1.1f;
+            float f2 = (d - 0.68f * wall + 0.6f * rough) / 1.0f;
             muscle -= 95.0f * (expf(-f1 * f1) + expf(-f2 * f2));
         }
         x = sec_mix(x, muscle, sec_step(-e, e, d + 0.3f * rough));
@@ -145,10 +149,11 @@ static void draw_ribs(sec_scene *s, const sec_outline *o, abdomen_level l, rs_ra
             if (l == ABDOMEN_LOWER)
                 t = 2.1f + 0.1f * sec_normal(r);
             t *= (float)side;
-            sec_point a = sec_outline_point(o, t - 0.05f, 6.5f), b = sec_outline_point(o, t + 0.05f, 6.5f);
-            float turn = atan2f(b.y - a.y, b.x - a.x), len = (float)rs_random_range(r, 6.0, 12.0);
+            sec_point a = sec_outline_point(o, t - 0.05f, 6.5f);
+            sec_point b = sec_outline_point(o, t + 0.05f, 6.5f);
+            float turn = atan2f(b.y - a.y, b.x - a.x), len = sec_range(r, 6.0, 12.0);
             sec_shape rib = sec_ellipse(0.5f * (a.x + b.x), 0.5f * (a.y + b.y), len,
-                                        (float)rs_random_range(r, 3.0, 4.2), turn, 0.1f, r);
+                                        sec_range(r, 3.0, 4.2), turn, 0.1f, r);
             put(s, &rib, (paint){.hu = 520, .soft = 1.6f, .grain = 60}, r);
             put(s, &rib, (paint){.hu = 190, .soft = 1.6f, .grow = -1.9f, .grain = 40}, r);
         }
@@ -161,7 +166,8 @@ static void draw_spine(sec_scene *s, const abdomen_plan *p, abdomen_level l, rs_
 
     for (int k = -1; k <= 1; k += 2) {
         float x = (float)k;
-        const sec_point back[7] = {{6 * x, 80}, {26 * x, 68}, {52 * x, 68}, {62 * x, 82}, {50 * x, 95},
+        const sec_point back[7] = {{6 * x, 80}, {26 * x, 68}, {52 * x, 68}, {62 * x, 82},
+                                   {50 * x, 95},
                                    {26 * x, 102}, {7 * x, 99}};
         sec_shape a = sec_curve(back, 7);
         put(s, &a, (paint){.hu = FAT, .soft = 2.0f, .grow = 2.0f}, r);
@@ -171,7 +177,8 @@ static void draw_spine(sec_scene *s, const abdomen_plan *p, abdomen_level l, rs_
         a = sec_tube(cleft, thin, 3);
         put(s, &a, (paint){.hu = -40, .soft = 1.6f, .alpha = 0.7f}, r);
         if (l != ABDOMEN_UPPER) {
-            float w = (l == ABDOMEN_LOWER ? 15.0f : 10.0f) * m, h = (l == ABDOMEN_LOWER ? 19.0f : 14.0f) * m;
+            float w = (l == ABDOMEN_LOWER ? 15.0f : 10.0f) * m;
+            float h = (l == ABDOMEN_LOWER ? 19.0f : 14.0f) * m;
             put_oval(s, (26.0f + w * 0.75f) * x, 46, w, h, -0.35f * x, flesh, r);
             put_oval(s, 63.0f * x, 63, 14.0f * m, 6.5f * m, 0.55f * -x, flesh, r);
         }
@@ -216,15 +223,15 @@ static float vessel_hu(const abdomen_plan *p, bool vein)
 static void draw_great_vessels(sec_scene *s, const abdomen_plan *p, abdomen_level l, rs_random *r)
 {
     sec_point at = abdomen_aorta(l);
-    float radius = p->aorta > 0.0f ? p->aorta : (float)rs_random_range(r, 8.5, 10.8);
+    float radius = p->aorta > 0.0f ? p->aorta : sec_range(r, 8.5, 10.8);
     float y = p->aorta > 0.0f ? at.y - (p->aorta - 10.0f) * 0.9f : at.y;
 
-    put_oval(s, -21 - 0.25f * (radius - 10), 19, 11.0f, (float)rs_random_range(r, 6.0, 9.5), 0.1f,
+    put_oval(s, -21 - 0.25f * (radius - 10), 19, 11.0f, sec_range(r, 6.0, 9.5), 0.1f,
              (paint){.hu = vessel_hu(p, true), .soft = 1.6f, .grain = 6}, r);
     sec_shape a = sec_ellipse(at.x, y, radius, radius * 0.97f, 0, p->aorta > 0 ? 0.06f : 0.0f, r);
     if (p->aorta > 0.0f) {                                  /* thrombus in the sac */
         put(s, &a, (paint){.hu = 45, .soft = 1.6f, .grain = 6}, r);
-        float lumen = radius * (float)rs_random_range(r, 0.5, 0.75);
+        float lumen = radius * sec_range(r, 0.5, 0.75);
         float off = (radius - lumen) * 0.5f;
         put_oval(s, at.x + off * sec_normal(r) * 0.5f, y + off * 0.6f, lumen, lumen * 0.9f, 0,
                  (paint){.hu = vessel_hu(p, false), .soft = 1.6f, .grain = 6}, r);
@@ -233,7 +240,7 @@ static void draw_great_vessels(sec_scene *s, const abdomen_plan *p, abdomen_leve
     }
     float flecks = p->aorta > 0.0f ? 6.0f : 4.0f * p->calcified;
     for (float k = 0.0f; k < flecks; k += 1.0f) {
-        float t = (float)rs_random_range(r, 0.0, 6.28), len = (float)rs_random_range(r, 1.2, 3.8);
+        float t = sec_range(r, 0.0, 6.28), len = sec_range(r, 1.2, 3.8);
         sec_shape fleck = sec_ellipse(at.x + radius * cosf(t), y + radius * sinf(t), len, 0.8f,
                                       t + PI / 2.0f, 0, NULL);
         put(s, &fleck, (paint){.hu = 600, .soft = 1.2f}, r);
@@ -244,9 +251,10 @@ static void draw_great_vessels(sec_scene *s, const abdomen_plan *p, abdomen_leve
 static void draw_mesentery(sec_scene *s, const abdomen_plan *p, rs_random *r)
 {
     for (size_t k = 0; k < 26; k++) {
-        float t = (float)rs_random_range(r, -1.3, 1.3), far = (float)rs_random_range(r, 14.0, 70.0);
+        float t = sec_range(r, -1.3, 1.3), far = sec_range(r, 14.0, 70.0);
         sec_point from = {far * sinf(t), -12.0f - 0.72f * far * cosf(t)};
-        float w = (float)rs_random_range(r, 0.5, 1.9), length = (float)rs_random_range(r, 0.0, 12.0);
+        float w = sec_range(r, 0.5, 1.9);
+        float length = sec_range(r, 0.0, 12.0);
         sec_point path[2] = {from, {from.x + length * sinf(t), from.y - length * cosf(t)}};
         float radius[2] = {w, w * 0.7f};
         sec_shape a = sec_tube(path, radius, 2);
@@ -276,7 +284,7 @@ static void liver_vessels(sec_scene *s, const abdomen_plan *p, abdomen_level l, 
 
     for (size_t k = 0; k < (l == ABDOMEN_UPPER ? 5 : 3); k++) {
         sec_point path[3];
-        float w = (float)rs_random_range(r, 2.2, 4.2), radius[3] = {w, w * 0.75f, 0.6f};
+        float w = sec_range(r, 2.2, 4.2), radius[3] = {w, w * 0.75f, 0.6f};
         for (size_t i = 0; i < 3; i++) {
             path[i].x = upper[k][i].x + 4.0f * sec_normal(r) - (l == ABDOMEN_MIDDLE ? 28.0f : 0.0f);
             path[i].y = upper[k][i].y + 4.0f * sec_normal(r);
@@ -285,9 +293,10 @@ static void liver_vessels(sec_scene *s, const abdomen_plan *p, abdomen_level l, 
         put(s, &a, (paint){.hu = hu, .soft = 2.4f, .clip = liver, .alpha = 0.85f}, r);
     }
     for (size_t k = 0; k < 26; k++) {                       /* branches seen end on */
-        float a = (float)rs_random_range(r, 0.8, 2.2);
-        put_oval(s, (float)rs_random_range(r, -112.0, 30.0), (float)rs_random_range(r, -70.0, 45.0), a,
-                 a * 1.5f, (float)rs_random_range(r, 0.0, 3.0),
+        float a = sec_range(r, 0.8, 2.2);
+        put_oval(s, sec_range(r, -112.0, 30.0), sec_range(r, -70.0,
+                45.0), a,
+                 a * 1.5f, sec_range(r, 0.0, 3.0),
                  (paint){.hu = hu, .soft = 2.0f, .clip = liver, .alpha = 0.8f}, r);
     }
 }
@@ -319,7 +328,8 @@ static void draw_liver(sec_scene *s, const abdomen_plan *p, abdomen_level l, rs_
         a = sec_tube(portal, portal_r, 3);
         put(s, &a, (paint){.hu = p->enhanced ? 165 : 42, .soft = 2.0f}, r);
     } else {
-        const sec_point lobe[6] = {{-34, -80}, {0, -82}, {24, -72}, {10, -60}, {-14, -60}, {-32, -64}};
+        const sec_point lobe[6] = {{-34, -80}, {0, -82}, {24, -72}, {10, -60}, {-14, -60},
+                                   {-32, -64}};
         a = sec_curve(lobe, 6);
         put(s, &a, how, r);
     }
@@ -329,7 +339,8 @@ sec_shape abdomen_spleen(const abdomen_plan *p, abdomen_level l)
 {
     const sec_point upper[8] = {{84, 66}, {112, 50}, {124, 18}, {118, -12}, {106, -14}, {102, 8},
                                 {92, 30}, {78, 50}};
-    const sec_point middle[7] = {{96, 58}, {116, 42}, {124, 16}, {116, -2}, {108, 10}, {102, 28}, {92, 44}};
+    const sec_point middle[7] = {{96, 58}, {116, 42}, {124, 16}, {116, -2}, {108, 10},
+                                 {102, 28}, {92, 44}};
     sec_shape a = l == ABDOMEN_UPPER ? sec_curve(upper, 8) : sec_curve(middle, 7);
     float k = p->spleen;
 
@@ -358,16 +369,19 @@ sec_point abdomen_kidney(abdomen_level l, int side)
 }
 
 /* Cortex, pyramids, sinus fat, hilum towards the spine. */
-static void draw_kidney(sec_scene *s, const abdomen_plan *p, abdomen_level l, int side, rs_random *r)
+static void draw_kidney(sec_scene *s, const abdomen_plan *p, abdomen_level l, int side,
+                        rs_random *r)
 {
     sec_point c = abdomen_kidney(l, side);
-    float x = (float)side, k = (l == ABDOMEN_MIDDLE ? 1.0f : 0.8f) * (float)rs_random_range(r, 0.92, 1.08);
+    float x = (float)side;
+    float k = (l == ABDOMEN_MIDDLE ? 1.0f : 0.8f) * sec_range(r, 0.92, 1.08);
     float turn = x * 0.45f, a = 23.0f * k, b = 29.0f * k;
-    float cortex = p->enhanced ? (float)rs_random_range(r, 160, 190) : 34.0f;
-    float medulla = p->enhanced ? cortex - (float)rs_random_range(r, 10, 55) : 34.0f;
+    float cortex = p->enhanced ? sec_range(r, 160, 190) : 34.0f;
+    float medulla = p->enhanced ? cortex - sec_range(r, 10, 55) : 34.0f;
     sec_shape bean = sec_ellipse(c.x, c.y, a, b, turn, 0.06f, r);
 
-    put(s, &bean, (paint){.hu = FAT, .soft = 2.0f, .grow = 2.5f + 5.0f * p->inner_fat, .ragged = 0.8f}, r);
+    put(s, &bean, (paint){.hu = FAT, .soft = 2.0f, .grow = 2.5f + 5.0f * p->inner_fat,
+                          .ragged = 0.8f}, r);
     put(s, &bean, (paint){.hu = cortex, .soft = 1.6f, .ragged = 0.4f, .grain = 5}, r);
     for (int m = 0; m < 7; m++) {
         float t = turn + (float)m * 0.9f + 0.2f * sec_normal(r);
@@ -388,7 +402,8 @@ static void draw_kidney(sec_scene *s, const abdomen_plan *p, abdomen_level l, in
     float vein_r[4] = {1.5f, 3.0f, 3.5f, 3.0f};
     s1 = sec_tube(vein, vein_r, 4);
     put(s, &s1, (paint){.hu = vessel_hu(p, true), .soft = 1.8f}, r);
-    put_oval(s, c.x - 6 * x, c.y + 1, 3.0f, 2.4f, 0, (paint){.hu = p->enhanced ? 30 : 10, .soft = 2.0f}, r);
+    put_oval(s, c.x - 6 * x, c.y + 1, 3.0f, 2.4f, 0, (paint){.hu = p->enhanced ? 30 : 10,
+            .soft = 2.0f}, r);
 }
 
 static void draw_pancreas(sec_scene *s, const abdomen_plan *p, rs_random *r)
@@ -401,7 +416,7 @@ static void draw_pancreas(sec_scene *s, const abdomen_plan *p, rs_random *r)
     float vein_r[4] = {5.0f, 3.8f, 3.4f, 2.8f};
     for (size_t i = 0; i < 5; i++) {
         path[i].y += 3.0f * sec_normal(r);
-        radius[i] *= (float)rs_random_range(r, 0.85, 1.12);
+        radius[i] *= sec_range(r, 0.85, 1.12);
     }
     sec_shape a = sec_tube(path, radius, 5);
     put(s, &a, (paint){.hu = hu, .soft = 2.0f, .ragged = 1.7f, .grain = 9}, r);
@@ -424,19 +439,18 @@ typedef enum { COLLAPSED, LIQUID, CONTRAST, GASEOUS, STOOL } filling;
 static void draw_loop(sec_scene *s, const sec_shape *a, float y_level, filling what, float wall,
                       float wall_hu, rs_random *r)
 {
-    float *d = s->spare[SEC_SPARE - 1], hu = what == CONTRAST ? 320.0f :
-                                            what == COLLAPSED ? 52.0f : 18.0f;
+    static const float fillings[] = {
+        [COLLAPSED] = 52, [LIQUID] = 18, [CONTRAST] = 320, [GASEOUS] = 18, [STOOL] = 35};
+    float *d = s->spare[SEC_SPARE - 1], grain = what == STOOL ? 60.0f : 6.0f;
 
     put(s, a, (paint){.hu = wall_hu, .soft = 1.6f, .ragged = 0.5f, .grain = 8}, r);
-    if (what == STOOL)
-        hu = 35.0f;
-    put(s, a, (paint){.hu = hu, .soft = 1.6f, .grow = -wall, .grain = what == STOOL ? 60.0f : 6.0f}, r);
+    put(s, a, (paint){.hu = fillings[what], .soft = 1.6f, .grow = -wall, .grain = grain}, r);
     if (what == STOOL)                                       /* mottled with gas */
         for (size_t k = 0; k < 7; k++) {
             size_t at = rs_random_below(r, a->n), to = rs_random_below(r, a->n);
-            float t = (float)rs_random_range(r, 0.25, 0.75);
+            float t = sec_range(r, 0.25, 0.75);
             put_oval(s, sec_mix(a->p[at].x, a->p[to].x, t), sec_mix(a->p[at].y, a->p[to].y, t),
-                     (float)rs_random_range(r, 1.0, 3.0), (float)rs_random_range(r, 1.0, 2.2), 0,
+                     sec_range(r, 1.0, 3.0), sec_range(r, 1.0, 2.2), 0,
                      (paint){.hu = -500, .soft = 1.8f}, r);
         }
     if (what != GASEOUS && what != CONTRAST)
@@ -453,12 +467,13 @@ static void draw_loop(sec_scene *s, const sec_shape *a, float y_level, filling w
 
 static void draw_stomach(sec_scene *s, const abdomen_plan *p, abdomen_level l, rs_random *r)
 {
-    const sec_point upper[8] = {{32, -44}, {58, -66}, {88, -62}, {104, -36}, {98, -6}, {78, 8}, {58, -2}, {44, -22}};
+    const sec_point upper[8] = {{32, -44}, {58, -66}, {88, -62}, {104, -36}, {98, -6}, {78, 8},
+                                {58, -2}, {44, -22}};
     const sec_point middle[6] = {{22, -52}, {48, -72}, {82, -66}, {92, -48}, {70, -38}, {42, -38}};
     sec_shape a = l == ABDOMEN_UPPER ? sec_curve(upper, 8) : sec_curve(middle, 6);
     filling what = p->oral ? CONTRAST : rs_random_unit(r) < 0.75 ? GASEOUS : LIQUID;
-    float level = l == ABDOMEN_UPPER ? (float)rs_random_range(r, -54, -26) : (float)rs_random_range(r, -66, -54);
-    float k = (float)rs_random_range(r, 0.8, 1.0);
+    float level = l == ABDOMEN_UPPER ? sec_range(r, -54, -26) : sec_range(r, -66, -54);
+    float k = sec_range(r, 0.8, 1.0);
 
     a = sec_move(&a, k, 78.0f * (1.0f - k), -30.0f * (1.0f - k));
     draw_loop(s, &a, level, what, 3.4f, p->enhanced ? 88.0f : 44.0f, r);
@@ -468,10 +483,11 @@ static void draw_small_bowel(sec_scene *s, const abdomen_plan *p, sec_point from
                              size_t count, rs_random *r)
 {
     for (size_t k = 0; k < count; k++) {
-        float a = (float)rs_random_range(r, 8.0, 12.5) * p->bowel, b = a * (float)rs_random_range(r, 0.75, 1.5);
-        float x = (float)rs_random_range(r, (double)from.x, (double)to.x);
-        float y = (float)rs_random_range(r, (double)from.y, (double)to.y);
-        sec_shape loop = sec_ellipse(x, y, a, b, (float)rs_random_range(r, 0, 3), 0.16f, r);
+        float a = sec_range(r, 8.0, 12.5) * p->bowel;
+        float b = a * sec_range(r, 0.75, 1.5);
+        float x = sec_range(r, (double)from.x, (double)to.x);
+        float y = sec_range(r, (double)from.y, (double)to.y);
+        sec_shape loop = sec_ellipse(x, y, a, b, sec_range(r, 0, 3), 0.16f, r);
         double dice = rs_random_unit(r);
         filling what = p->oral && dice < 0.55 ? CONTRAST : dice < 0.5 ? COLLAPSED :
                        dice < 0.85 ? LIQUID : GASEOUS;
@@ -479,9 +495,9 @@ static void draw_small_bowel(sec_scene *s, const abdomen_plan *p, sec_point from
 
         if (p->levels) {
             what = dice < 0.65 ? GASEOUS : LIQUID;
-            level = y - (float)rs_random_range(r, -0.2, 0.45) * b;
+            level = y - sec_range(r, -0.2, 0.45) * b;
         } else if (what == CONTRAST) {
-            level = y - (float)rs_random_range(r, 0.7, 1.6) * b;
+            level = y - sec_range(r, 0.7, 1.6) * b;
         }
         draw_loop(s, &loop, level, what, p->levels ? 1.6f : 2.4f, p->enhanced ? 92.0f : 44.0f, r);
     }
@@ -494,23 +510,25 @@ static void draw_colon(sec_scene *s, const abdomen_plan *p, abdomen_level l, rs_
     const sec_point *at = l == ABDOMEN_MIDDLE ? middle : lower;
 
     for (size_t k = 0; k < (l == ABDOMEN_MIDDLE ? 2 : 5); k++) {
-        float a = (float)rs_random_range(r, 10.0, 17.0) * (k == 1 && l == ABDOMEN_LOWER ? 0.8f : 1.0f);
+        float a = sec_range(r, 10.0, 17.0) * (k == 1 && l == ABDOMEN_LOWER ? 0.8f : 1.0f);
         float x = at[k].x + 4.0f * sec_normal(r), y = at[k].y + 3.0f * sec_normal(r);
-        sec_shape loop = sec_ellipse(x, y, a * (k >= 2 ? 1.25f : 1.0f), a * (k >= 2 ? 0.7f : 1.1f), 0, 0.16f, r);
+        bool across = k >= 2;
+        sec_shape loop = sec_ellipse(x, y, a * (across ? 1.25f : 1.0f),
+                                     a * (across ? 0.7f : 1.1f), 0, 0.16f, r);
         double dice = rs_random_unit(r);
         filling what = dice < 0.45 ? STOOL : dice < 0.8 ? GASEOUS : p->oral ? CONTRAST : STOOL;
 
-        draw_loop(s, &loop, y + a * (float)rs_random_range(r, -0.5, 0.6), what, 2.2f,
+        draw_loop(s, &loop, y + a * sec_range(r, -0.5, 0.6), what, 2.2f,
                   p->enhanced ? 80.0f : 42.0f, r);
     }
 }
 
 static void draw_splenic_flexure(sec_scene *s, const abdomen_plan *p, rs_random *r)
 {
-    float a = (float)rs_random_range(r, 9.0, 15.0);
+    float a = sec_range(r, 9.0, 15.0);
     sec_shape loop = sec_ellipse(99, -44, a, a * 1.2f, -0.6f, 0.16f, r);
 
-    draw_loop(s, &loop, -44.0f + a * (float)rs_random_range(r, -0.4, 0.9),
+    draw_loop(s, &loop, -44.0f + a * sec_range(r, -0.4, 0.9),
               rs_random_unit(r) < 0.6 ? GASEOUS : STOOL, 2.0f, p->enhanced ? 80.0f : 42.0f, r);
 }
 
@@ -530,58 +548,96 @@ static void draw_adrenals(sec_scene *s, const abdomen_plan *p, rs_random *r)
     }
 }
 
+/* A stream for each part, so that disease in one leaves the others as they are. */
+typedef enum { PART_VESSELS, PART_ORGANS, PART_BOWEL, PART_COLON, PART_STOMACH, PART_FAT } part;
+
+static rs_random stream(const abdomen_plan *p, abdomen_level l, part k)
+{
+    return rs_random_derive(p->inside, (uint64_t)l * 16 + (uint64_t)k);
+}
+
+static void draw_upper(sec_scene *s, const abdomen_plan *p)
+{
+    rs_random organs = stream(p, ABDOMEN_UPPER, PART_ORGANS);
+    rs_random vessels = stream(p, ABDOMEN_UPPER, PART_VESSELS);
+    rs_random stomach = stream(p, ABDOMEN_UPPER, PART_STOMACH);
+    rs_random colon = stream(p, ABDOMEN_UPPER, PART_COLON);
+    rs_random fat = stream(p, ABDOMEN_UPPER, PART_FAT);
+
+    draw_adrenals(s, p, &organs);
+    draw_mesentery(s, p, &fat);
+    draw_liver(s, p, ABDOMEN_UPPER, &organs);
+    draw_great_vessels(s, p, ABDOMEN_UPPER, &vessels);
+    draw_stomach(s, p, ABDOMEN_UPPER, &stomach);
+    draw_spleen(s, p, ABDOMEN_UPPER, &organs);
+    if (rs_random_unit(&organs) < 0.5)                      /* left kidney's upper pole */
+        put_oval(s, 58, 48, 15, 12, 0.3f, (paint){.hu = p->enhanced ? 172 : 34, .soft = 1.6f,
+                 .ragged = 0.4f, .grain = 5}, &organs);
+    if (rs_random_unit(&colon) < 0.6)
+        draw_splenic_flexure(s, p, &colon);
+}
+
+static void draw_middle(sec_scene *s, const abdomen_plan *p)
+{
+    rs_random organs = stream(p, ABDOMEN_MIDDLE, PART_ORGANS);
+    rs_random vessels = stream(p, ABDOMEN_MIDDLE, PART_VESSELS);
+    rs_random stomach = stream(p, ABDOMEN_MIDDLE, PART_STOMACH);
+    rs_random bowel = stream(p, ABDOMEN_MIDDLE, PART_BOWEL);
+    rs_random colon = stream(p, ABDOMEN_MIDDLE, PART_COLON);
+    rs_random fat = stream(p, ABDOMEN_MIDDLE, PART_FAT);
+    sec_shape gall = abdomen_gallbladder();
+
+    draw_mesentery(s, p, &fat);
+    draw_great_vessels(s, p, ABDOMEN_MIDDLE, &vessels);
+    for (int side = -1; side <= 1; side += 2)
+        draw_kidney(s, p, ABDOMEN_MIDDLE, side, &organs);
+    draw_spleen(s, p, ABDOMEN_MIDDLE, &organs);
+    draw_colon(s, p, ABDOMEN_MIDDLE, &colon);
+    draw_small_bowel(s, p, (sec_point){46, -36}, (sec_point){88, -14}, 5, &bowel);
+    draw_pancreas(s, p, &organs);
+    draw_liver(s, p, ABDOMEN_MIDDLE, &organs);
+    draw_stomach(s, p, ABDOMEN_MIDDLE, &stomach);
+    put(s, &gall, (paint){.hu = 70, .soft = 1.6f, .grow = 1.6f}, &organs);
+    put(s, &gall, (paint){.hu = 10, .soft = 1.6f, .ragged = 0.3f}, &organs);
+    put_oval(s, -44, -14, 10, 8, 0.4f, (paint){.hu = 60, .soft = 2, .ragged = 1}, &organs);
+}
+
+static void draw_lower(sec_scene *s, const abdomen_plan *p)
+{
+    rs_random organs = stream(p, ABDOMEN_LOWER, PART_ORGANS);
+    rs_random vessels = stream(p, ABDOMEN_LOWER, PART_VESSELS), again = vessels;
+    rs_random bowel = stream(p, ABDOMEN_LOWER, PART_BOWEL);
+    rs_random colon = stream(p, ABDOMEN_LOWER, PART_COLON);
+    rs_random fat = stream(p, ABDOMEN_LOWER, PART_FAT);
+
+    draw_mesentery(s, p, &fat);
+    draw_great_vessels(s, p, ABDOMEN_LOWER, &vessels);
+    for (int side = -1; side <= 1; side += 2)
+        draw_kidney(s, p, ABDOMEN_LOWER, side, &organs);
+    if (rs_random_unit(&organs) < 0.6)
+        draw_liver(s, p, ABDOMEN_LOWER, &organs);
+    draw_small_bowel(s, p, (sec_point){-68, -52}, (sec_point){72, -2}, p->levels ? 15 : 22, &bowel);
+    draw_colon(s, p, ABDOMEN_LOWER, &colon);
+    if (p->aorta > 0.0f)                                    /* lies in front of the loops */
+        draw_great_vessels(s, p, ABDOMEN_LOWER, &again);
+}
+
 void abdomen_draw(sec_scene *s, const abdomen_plan *p, abdomen_level l, rs_random *r)
 {
     sec_outline o;
-    rs_random in = rs_random_derive(p->inside, (uint64_t)l);
+    size_t bytes = s->width * s->height * sizeof(float);
 
-    for (size_t i = 0, n = s->width * s->height; i < n; i++) {
-        s->u[i] /= p->wide;
-        s->v[i] /= p->deep;
-    }
-    s->slack += 10.0f;
+    sec_stretch(s, p->wide, p->deep, 0.0f);
     trunk(&o);
     draw_wall(s, p, &o, r);
-    memset(s->spare[ABDOMEN_LIVER], 0, s->width * s->height * sizeof(float));
-    memset(s->spare[ABDOMEN_SPLEEN], 0, s->width * s->height * sizeof(float));
+    memset(s->spare[ABDOMEN_LIVER], 0, bytes);
+    memset(s->spare[ABDOMEN_SPLEEN], 0, bytes);
     draw_ribs(s, &o, l, r);
     draw_spine(s, p, l, r);
-    if (l != ABDOMEN_UPPER)
-        draw_mesentery(s, p, &in);
-    draw_great_vessels(s, p, l, &in);
-    if (l == ABDOMEN_UPPER) {
-        draw_adrenals(s, p, &in);
-        draw_mesentery(s, p, &in);
-        draw_liver(s, p, l, &in);
-        draw_great_vessels(s, p, l, &in);
-        draw_stomach(s, p, l, &in);
-        draw_spleen(s, p, l, &in);
-        if (rs_random_unit(&in) < 0.5)                      /* left kidney's upper pole */
-            put_oval(s, 58, 48, 15, 12, 0.3f, (paint){.hu = p->enhanced ? 172 : 34, .soft = 1.6f,
-                     .ragged = 0.4f, .grain = 5}, &in);
-        if (rs_random_unit(&in) < 0.6)
-            draw_splenic_flexure(s, p, &in);
-        return;
+    switch (l) {
+    case ABDOMEN_UPPER:  draw_upper(s, p); break;
+    case ABDOMEN_MIDDLE: draw_middle(s, p); break;
+    case ABDOMEN_LOWER:  draw_lower(s, p); break;
+    case ABDOMEN_LEVELS: break;
     }
-    for (int side = -1; side <= 1; side += 2)
-        draw_kidney(s, p, l, side, &in);
-    if (l == ABDOMEN_MIDDLE) {
-        draw_spleen(s, p, l, &in);
-        draw_colon(s, p, l, &in);
-        draw_small_bowel(s, p, (sec_point){46, -36}, (sec_point){88, -14}, 5, &in);
-        draw_pancreas(s, p, &in);
-        draw_liver(s, p, l, &in);
-        draw_stomach(s, p, l, &in);
-        sec_shape gall = abdomen_gallbladder();
-        put(s, &gall, (paint){.hu = 70, .soft = 1.6f, .grow = 1.6f}, &in);
-        put(s, &gall, (paint){.hu = 10, .soft = 1.6f, .ragged = 0.3f}, &in);
-        put_oval(s, -44, -14, 10, 8, 0.4f, (paint){.hu = 60, .soft = 2, .ragged = 1}, &in);
-        return;
-    }
-    if (rs_random_unit(&in) < 0.6)
-        draw_liver(s, p, l, &in);
-    draw_small_bowel(s, p, (sec_point){-68, -52}, (sec_point){72, -2}, p->levels ? 15 : 22, &in);
-    draw_colon(s, p, l, &in);
-    if (p->aorta > 0.0f)
-        draw_great_vessels(s, p, l, &in);
 }

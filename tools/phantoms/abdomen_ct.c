@@ -6,22 +6,10 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "abdomen.h"
-#include "section_report.h"
+#include "abdomen_ct_int.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
-
-typedef enum {
-    NORMAL, LIVER_MASS, LIVER_CYST, METASTASES, SPLENOMEGALY, LACERATION, STONE, HYDRONEPHROSIS,
-    RENAL_MASS, RENAL_CYST, ASCITES, FREE_AIR, ANEURYSM, GALLSTONES, PANCREAS_MASS, OBSTRUCTION,
-    HAEMATOMA, KINDS
-} kind_id;
-
-enum {                               /* families, see section_report.h */
-    F_LIVER = 1, F_SPLEEN = 2, F_KIDNEY = 4, F_FLUID = 8, F_AIR = 16, F_AORTA = 32, F_GALL = 64,
-    F_PANCREAS = 128, F_BOWEL = 256, F_RETRO = 512
-};
 
 typedef struct {
     kind_id     kind;
@@ -44,8 +32,8 @@ static const combo combos[] = {
     {LACERATION, 0, "spleen", ABDOMEN_UPPER, 0, 0},
     BOTH(STONE, "kidney", ABDOMEN_MIDDLE, -5, -1),
     BOTH(HYDRONEPHROSIS, "kidney", ABDOMEN_MIDDLE, -7, -3),
-    BOTH(RENAL_MASS, "kidney", ABDOMEN_MIDDLE, 14, 8),
-    BOTH(RENAL_CYST, "kidney", ABDOMEN_MIDDLE, 16, 6),
+    BOTH(RENAL_MASS, "kidney", ABDOMEN_MIDDLE, 12, 13),
+    BOTH(RENAL_CYST, "kidney", ABDOMEN_MIDDLE, 14, 11),
     {ASCITES, 0, "peritoneal cavity", ABDOMEN_UPPER, 0, 0},
     {FREE_AIR, 0, "peritoneal cavity", ABDOMEN_MIDDLE, 0, 0},
     {ANEURYSM, 0, "infrarenal aorta", ABDOMEN_LOWER, 0, 0},
@@ -58,20 +46,20 @@ static const combo combos[] = {
 
 static const struct { const char *name; double lo, hi; } traits[KINDS] = {
     [NORMAL] = {"normal", 0, 0},
-    [LIVER_MASS] = {"liver mass", 20, 62},
-    [LIVER_CYST] = {"liver cyst", 18, 58},
-    [METASTASES] = {"liver metastases", 10, 34},
+    [LIVER_MASS] = {"liver mass", 26, 66},
+    [LIVER_CYST] = {"liver cyst", 22, 60},
+    [METASTASES] = {"liver metastases", 18, 40},
     [SPLENOMEGALY] = {"splenomegaly", 1.45, 1.85},
     [LACERATION] = {"splenic laceration", 24, 50},
-    [STONE] = {"kidney stone", 7, 18},
+    [STONE] = {"kidney stone", 9, 20},
     [HYDRONEPHROSIS] = {"hydronephrosis", 16, 30},
-    [RENAL_MASS] = {"renal mass", 24, 60},
-    [RENAL_CYST] = {"renal cyst", 22, 60},
-    [ASCITES] = {"ascites", 9, 26},
-    [FREE_AIR] = {"free intraperitoneal air", 9, 26},
+    [RENAL_MASS] = {"renal mass", 34, 70},
+    [RENAL_CYST] = {"renal cyst", 28, 66},
+    [ASCITES] = {"ascites", 12, 28},
+    [FREE_AIR] = {"free intraperitoneal air", 12, 30},
     [ANEURYSM] = {"aortic aneurysm", 36, 72},
-    [GALLSTONES] = {"gallstones", 5, 14},
-    [PANCREAS_MASS] = {"pancreatic mass", 26, 54},
+    [GALLSTONES] = {"gallstones", 7, 17},
+    [PANCREAS_MASS] = {"pancreatic mass", 32, 58},
     [OBSTRUCTION] = {"small bowel obstruction", 1.75, 2.2},
     [HAEMATOMA] = {"psoas haematoma", 46, 78},
 };
@@ -95,10 +83,10 @@ static sec_ink ink_of(finding *f, float hu, float soft, float ragged)
 static void paint_liver_mass(sec_scene *s, finding *f, rs_random *r)
 {
     float a = (float)f->size * 0.5f;
-    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.75, 1.0),
-                                 (float)rs_random_range(r, 0.0, 3.0), 0.18f, r);
-    sec_ink rim = ink_of(f, (float)rs_random_range(r, 70.0, 125.0), 2.6f, 1.2f);
-    sec_ink core = ink_of(f, (float)rs_random_range(r, 42.0, 60.0), 4.0f, 1.6f);
+    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.75, 1.0),
+                                 sec_range(r, 0.0, 3.0), 0.18f, r);
+    sec_ink rim = ink_of(f, sec_range(r, 66.0, 104.0), 2.4f, 1.2f);
+    sec_ink core = ink_of(f, sec_range(r, 36.0, 54.0), 2.6f, 1.4f);
 
     rim.clip = core.clip = s->spare[ABDOMEN_LIVER];
     core.grain = 9.0f;
@@ -110,9 +98,9 @@ static void paint_liver_mass(sec_scene *s, finding *f, rs_random *r)
 static void paint_liver_cyst(sec_scene *s, finding *f, rs_random *r)
 {
     float a = (float)f->size * 0.5f;
-    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.85, 1.0),
-                                 (float)rs_random_range(r, 0.0, 3.0), 0.03f, r);
-    sec_ink ink = ink_of(f, (float)rs_random_range(r, 0.0, 10.0), 1.6f, 0.0f);
+    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.85, 1.0),
+                                 sec_range(r, 0.0, 3.0), 0.03f, r);
+    sec_ink ink = ink_of(f, sec_range(r, 0.0, 10.0), 1.6f, 0.0f);
 
     ink.grain = 1.0f;
     ink.clip = s->spare[ABDOMEN_LIVER];
@@ -131,11 +119,11 @@ static void paint_metastases(sec_scene *s, finding *f, rs_random *r)
         order[k] = k;
     rs_random_shuffle(r, order, ph_count(places));
     for (size_t k = 0; k < n; k++) {
-        float a = (float)(f->size * rs_random_range(r, 0.22, 0.5));
+        float a = (float)(f->size * rs_random_range(r, 0.24, 0.5));
         sec_point at = places[order[k]];
         sec_shape blob = sec_ellipse(at.x + 4.0f * sec_normal(r), at.y + 4.0f * sec_normal(r), a,
-                                     a * (float)rs_random_range(r, 0.8, 1.0), 0, 0.12f, r);
-        sec_ink ink = ink_of(f, (float)rs_random_range(r, 45.0, 66.0), 3.5f, 0.8f);
+                                     a * sec_range(r, 0.8, 1.0), 0, 0.12f, r);
+        sec_ink ink = ink_of(f, sec_range(r, 38.0, 58.0), 3.0f, 0.8f);
         ink.clip = s->spare[ABDOMEN_LIVER];
         sec_paint(s, &blob, &ink, r);
         if (a > 7.0f) {
@@ -155,8 +143,8 @@ static void paint_laceration(sec_scene *s, const abdomen_plan *p, finding *f, rs
     for (size_t i = 0, n = s->width * s->height; i < n; i++)
         outside[i] = sec_step(0.5f, 2.0f, s->spare[ABDOMEN_DEPTH][i]) *
                      (1.0f - s->spare[ABDOMEN_SPLEEN][i]);
-    sec_ink blood = ink_of(f, (float)rs_random_range(r, 42.0, 58.0), 3.0f, 1.8f);
-    blood.grow = (float)rs_random_range(r, 4.0, 10.0);
+    sec_ink blood = ink_of(f, sec_range(r, 42.0, 58.0), 3.0f, 1.8f);
+    blood.grow = sec_range(r, 4.0, 10.0);
     blood.clip = outside;
     sec_paint(s, &spleen, &blood, r);
     for (size_t k = 0; k < 2 + rs_random_below(r, 2); k++) {
@@ -173,9 +161,9 @@ static void paint_laceration(sec_scene *s, const abdomen_plan *p, finding *f, rs
 static void paint_stone(sec_scene *s, finding *f, rs_random *r)
 {
     float a = (float)f->size * 0.5f;
-    sec_shape stone = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.6, 1.0),
-                                  (float)rs_random_range(r, 0.0, 3.0), 0.16f, r);
-    sec_ink ink = ink_of(f, (float)rs_random_range(r, 600.0, 1200.0), 1.5f, 0.3f);
+    sec_shape stone = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.6, 1.0),
+                                  sec_range(r, 0.0, 3.0), 0.16f, r);
+    sec_ink ink = ink_of(f, sec_range(r, 600.0, 1200.0), 1.5f, 0.3f);
 
     ink.grain = 40.0f;
     sec_paint(s, &stone, &ink, r);
@@ -195,9 +183,10 @@ static void paint_hydronephrosis(sec_scene *s, finding *f, rs_random *r)
     sec_paint(s, &tube, &ink, r);
     for (int k = 0; k < 4; k++) {
         float t = -1.5f + 1.05f * (float)k, far = a + 4.0f;
-        sec_point arm[2] = {{f->at.x + 2 * x, f->at.y}, {f->at.x + x * far * cosf(t) * 1.05f + 3 * x,
-                                                         f->at.y + far * sinf(t) * 1.2f}};
-        float arm_r[2] = {a * 0.35f, a * (float)rs_random_range(r, 0.32, 0.5)};
+        sec_point arm[2] = {{f->at.x + 2 * x, f->at.y},
+                            {f->at.x + x * (far * cosf(t) * 1.05f + 3),
+                             f->at.y + far * sinf(t) * 1.2f}};
+        float arm_r[2] = {a * 0.35f, a * sec_range(r, 0.32, 0.5)};
         sec_shape calyx = sec_tube(arm, arm_r, 2);
         sec_paint(s, &calyx, &ink, r);
     }
@@ -207,15 +196,15 @@ static void paint_renal(sec_scene *s, finding *f, bool enhanced, rs_random *r)
 {
     bool cyst = f->what->kind == RENAL_CYST;
     float a = (float)f->size * 0.5f;
-    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.85, 1.0),
-                                 (float)rs_random_range(r, 0.0, 3.0), cyst ? 0.03f : 0.14f, r);
+    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.85, 1.0),
+                                 sec_range(r, 0.0, 3.0), cyst ? 0.03f : 0.14f, r);
     float *inside = s->spare[0];
 
     for (size_t i = 0, n = s->width * s->height; i < n; i++)
         inside[i] = sec_step(0.0f, 2.0f, s->spare[ABDOMEN_DEPTH][i]) *
                     (1.0f - s->spare[ABDOMEN_LIVER][i]);
-    sec_ink ink = ink_of(f, cyst ? (float)rs_random_range(r, 0, 12) : enhanced ?
-                         (float)rs_random_range(r, 85.0, 118.0) : 40.0f, cyst ? 1.5f : 2.0f,
+    sec_ink ink = ink_of(f, cyst ? sec_range(r, 0, 12) : enhanced ?
+                         sec_range(r, 72.0, 108.0) : 40.0f, cyst ? 1.5f : 2.0f,
                          cyst ? 0.0f : 0.8f);
     ink.clip = inside;
     ink.grain = cyst ? 1.0f : 16.0f;
@@ -235,18 +224,20 @@ static void paint_ascites(sec_scene *s, finding *f, rs_random *r)
     float *d = s->spare[0], thick = (float)f->size;
 
     for (size_t i = 0, n = s->width * s->height; i < n; i++) {
-        float flank = sec_step(35.0f, 95.0f, fabsf(s->u[i])), back = sec_step(66.0f, 44.0f, s->v[i]);
+        float flank = sec_step(35.0f, 95.0f, fabsf(s->u[i]));
+        float back = sec_step(66.0f, 44.0f, s->v[i]);
         float t = thick * (0.25f + 0.75f * flank) * back * (1.0f + 0.08f * s->rough[i]);
 
         d[i] = fmaxf(-depth[i], depth[i] - t);
     }
-    sec_ink ink = ink_of(f, (float)rs_random_range(r, 4.0, 20.0), 1.8f, 0.6f);
+    sec_ink ink = ink_of(f, sec_range(r, 4.0, 20.0), 1.8f, 0.6f);
     ink.grain = 2.0f;
     sec_paint_field(s, d, sec_everywhere(s), &ink, r);
     for (size_t k = 0; k < 5; k++) {                        /* pools between the organs */
-        float x = (float)rs_random_range(r, 28.0, 100.0), y = (float)rs_random_range(r, -20.0, 20.0);
-        sec_shape pool = sec_ellipse(x, y, (float)rs_random_range(r, 6.0, 14.0), 5.0f,
-                                     (float)rs_random_range(r, 0.0, 3.0), 0.35f, r);
+        float x = sec_range(r, 28.0, 100.0);
+        float y = sec_range(r, -20.0, 20.0);
+        sec_shape pool = sec_ellipse(x, y, sec_range(r, 6.0, 14.0), 5.0f,
+                                     sec_range(r, 0.0, 3.0), 0.35f, r);
         if (f->what->level == ABDOMEN_LOWER)
             sec_paint(s, &pool, &ink, r);
     }
@@ -267,9 +258,9 @@ static void paint_free_air(sec_scene *s, finding *f, rs_random *r)
     sec_ink ink = ink_of(f, -900.0f, 1.4f, 0.3f);
     sec_paint_field(s, d, sec_everywhere(s), &ink, r);
     for (size_t k = 0; k < 3; k++) {                        /* bubbles beneath */
-        sec_shape bubble = sec_ellipse((float)rs_random_range(r, -50.0, 50.0),
-            top + (float)f->size + (float)rs_random_range(r, 3.0, 14.0),
-            (float)rs_random_range(r, 1.2, 3.4), (float)rs_random_range(r, 1.0, 2.4), 0, 0, NULL);
+        sec_shape bubble = sec_ellipse(sec_range(r, -50.0, 50.0),
+            top + (float)f->size + sec_range(r, 3.0, 14.0),
+            sec_range(r, 1.2, 3.4), sec_range(r, 1.0, 2.4), 0, 0, NULL);
         sec_paint(s, &bubble, &ink, r);
     }
 }
@@ -277,15 +268,15 @@ static void paint_free_air(sec_scene *s, finding *f, rs_random *r)
 /* Stones lie at the back of the gallbladder. */
 static void paint_gallstones(sec_scene *s, finding *f, rs_random *r)
 {
-    size_t n = f->size > 10.0 ? 1 + rs_random_below(r, 2) : 3 + rs_random_below(r, 4);
+    size_t n = f->size > 12.0 ? 1 + rs_random_below(r, 2) : 3 + rs_random_below(r, 4);
     bool rim = rs_random_unit(r) < 0.4;
 
     for (size_t k = 0; k < n; k++) {
         float a = (float)(f->size * rs_random_range(r, 0.38, 0.55));
         float x = -41.5f + ((float)k - 0.5f * (float)(n - 1)) * 1.25f * a + 0.8f * sec_normal(r);
-        float y = -32.5f - a * 0.5f - 0.25f * fabsf(x + 41.5f) - (float)rs_random_range(r, 0.0, 3.0);
+        float y = -32.5f - a * 0.5f - 0.25f * fabsf(x + 41.5f) - sec_range(r, 0.0, 3.0);
         sec_shape stone = sec_ellipse(x, y, a, a * 0.9f, 0, 0.1f, r);
-        sec_ink ink = ink_of(f, (float)rs_random_range(r, 220.0, 520.0), 1.5f, 0.3f);
+        sec_ink ink = ink_of(f, sec_range(r, 260.0, 620.0), 1.5f, 0.3f);
         sec_paint(s, &stone, &ink, r);
         if (rim) {
             ink.value[0] = 70.0f;
@@ -298,9 +289,9 @@ static void paint_gallstones(sec_scene *s, finding *f, rs_random *r)
 static void paint_pancreas_mass(sec_scene *s, finding *f, rs_random *r)
 {
     float a = (float)f->size * 0.5f;
-    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.75, 0.95),
-                                 (float)rs_random_range(r, -0.5, 0.5), 0.2f, r);
-    sec_ink ink = ink_of(f, (float)rs_random_range(r, 48.0, 66.0), 2.4f, 1.4f);
+    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.75, 0.95),
+                                 sec_range(r, -0.5, 0.5), 0.2f, r);
+    sec_ink ink = ink_of(f, sec_range(r, 48.0, 66.0), 2.4f, 1.4f);
 
     ink.grain = 8.0f;
     sec_paint(s, &blob, &ink, r);
@@ -318,7 +309,7 @@ static void paint_haematoma(sec_scene *s, finding *f, rs_random *r)
     float a = (float)f->size * 0.42f;
     sec_shape blob = sec_ellipse(f->at.x, f->at.y, a * 0.82f, a, -0.35f * (float)f->what->side,
                                  0.14f, r);
-    sec_ink ink = ink_of(f, (float)rs_random_range(r, 48.0, 60.0), 2.4f, 1.4f);
+    sec_ink ink = ink_of(f, sec_range(r, 48.0, 60.0), 2.4f, 1.4f);
     sec_ink clot = ink_of(f, 74.0f, 6.0f, 3.0f);
 
     ink.grain = 9.0f;
@@ -371,9 +362,10 @@ static void paint_finding(sec_scene *s, const abdomen_plan *p, finding *f, rs_ra
 
 static void plan_disease(abdomen_plan *p, const finding *f, rs_random *r)
 {
-    bool plain = rs_random_unit(r) < (f->what->kind == STONE ? 0.6 : f->what->kind == NORMAL ? 0.15 : 0.0);
+    kind_id kind = f->what->kind;
+    double plain = kind == STONE ? 0.6 : kind == NORMAL ? 0.15 : 0.0;
 
-    p->enhanced = !plain;
+    p->enhanced = rs_random_unit(r) >= plain;
     if (f->what->kind == GALLSTONES || f->what->kind == STONE || f->what->kind == OBSTRUCTION)
         p->oral = false;
     if (f->blank)
@@ -390,21 +382,25 @@ static void plan_disease(abdomen_plan *p, const finding *f, rs_random *r)
 
 /* ---- Scanner --------------------------------------------------------- */
 
-typedef struct { float mm, turn, low, high, noise, sharp; sec_point shift; size_t side; bool table; }
-scanner;
+typedef struct {
+    float     mm, turn, low, high, noise, sharp;
+    sec_point shift;
+    size_t    side;
+    bool      table;
+} scanner;
 
 static scanner scanner_new(const abdomen_plan *p, rs_random *r)
 {
     static const size_t sides[] = {320, 352, 384, 384, 416};
     scanner c = {.side = sides[rs_random_below(r, 5)]};
-    double level = rs_random_range(r, 38.0, 62.0), width = rs_random_range(r, 310.0, 420.0);
+    double level = rs_random_range(r, 28.0, 55.0), width = rs_random_range(r, 340.0, 440.0);
 
     c.mm = (float)((double)abdomen_width(p) / rs_random_range(r, 0.84, 0.96) / (double)c.side);
     c.turn = 0.035f * sec_normal(r);
     c.low = (float)(level - width * 0.5);
     c.high = (float)(level + width * 0.5);
-    c.noise = (float)rs_random_range(r, 7.0, 17.0);
-    c.sharp = (float)rs_random_range(r, 0.1, 0.6);
+    c.noise = sec_range(r, 7.0, 17.0);
+    c.sharp = sec_range(r, 0.1, 0.6);
     c.shift = (sec_point){4.0f * sec_normal(r), 5.0f * sec_normal(r) - 4.0f};
     c.table = rs_random_unit(r) < 0.6;
     return c;
@@ -412,11 +408,11 @@ static scanner scanner_new(const abdomen_plan *p, rs_random *r)
 
 static void paint_table(sec_scene *s, const abdomen_plan *p, rs_random *r)
 {
-    float y = (100.0f + p->fat * 1.3f + 6.0f), w = (float)rs_random_range(r, 0.6, 1.3);
+    float y = (100.0f + p->fat * 1.3f + 6.0f), w = sec_range(r, 0.6, 1.3);
     sec_point line[5] = {{-165, y - 16}, {-90, y + 2}, {0, y + 8}, {90, y + 2}, {165, y - 16}};
     float radius[5] = {w, w, w, w, w};
     sec_shape a = sec_tube(line, radius, 5);
-    sec_ink ink = {.value = {(float)rs_random_range(r, -60.0, 200.0)}, .soft = 1.2f};
+    sec_ink ink = {.value = {sec_range(r, -60.0, 200.0)}, .soft = 1.2f};
 
     sec_paint(s, &a, &ink, r);
 }
@@ -445,127 +441,7 @@ static rs_status draw_level(rs_image *im, const abdomen_plan *patient, abdomen_l
     return st;
 }
 
-/* ---- Reports --------------------------------------------------------- */
-
-#define PAIN "{age} {sex} with {abdominal pain|right upper quadrant pain|upper abdominal pain|nonspecific abdominal pain}. {?cause.|}"
-#define CANCER "{age} {sex} with {weight loss|known colorectal carcinoma|deranged liver function|an abnormal ultrasound}. {Staging.|Characterise.|}"
-#define LOIN "{age} {sex} with {{side} loin pain|{side} flank pain|renal colic on the {side}|haematuria}. {?stone.|?renal cause.|}"
-
-static const sec_words words[KINDS] = {
-    [LIVER_MASS] = {F_LIVER,
-        "{{size}|{mm}|} {hypodense|hypoattenuating|low-attenuation} {mass|lesion} in the {side} {hepatic lobe|lobe of the liver|lobe of liver}",
-        CANCER,
-        "{There is a|A} {mm} {ill-defined|lobulated|irregular} {hypodense|hypoattenuating|low-attenuation} {mass|lesion} in the {side} {hepatic lobe|lobe of the liver}{ with {faint|irregular} rim enhancement|}.",
-        "{Indeterminate|Suspicious|Solid} {mm} {mass|lesion} in the {side} {hepatic lobe|lobe of the liver}. {MRI of the liver {advised|recommended}.|Malignancy to be excluded.|Biopsy may be needed.}"},
-    [LIVER_CYST] = {F_LIVER,
-        "{{size}|{mm}|simple} {hepatic|liver} cyst in the {side} {lobe|hepatic lobe|lobe of the liver}",
-        PAIN,
-        "{There is a|A} {mm} {well-defined|sharply marginated|smooth} {fluid-attenuation|water-density} {lesion|cyst} in the {side} {hepatic lobe|lobe of the liver}{ without enhancement|, in keeping with a simple cyst|}.",
-        "{Simple|{mm}} {hepatic|liver} cyst in the {side} lobe{, no follow-up needed|}."},
-    [METASTASES] = {F_LIVER,
-        "+multiple {hepatic|liver} metastases{ in both lobes|}",
-        CANCER,
-        "{Multiple|Numerous|Several} {hypodense|hypoattenuating|low-attenuation} {lesions|nodules} {throughout|in both lobes of|scattered through} the liver, {the largest|up to} {mm}{, in keeping with metastases|}.",
-        "{Multiple hepatic metastases|Multiple liver lesions, in keeping with metastases|Metastatic disease of the liver}. {Primary to be sought.|Oncology referral.|}"},
-    [SPLENOMEGALY] = {F_SPLEEN,
-        "+{{size}|marked|} splenomegaly",
-        "{age} {sex} with {lymphoma|thrombocytopenia|portal hypertension|night sweats|a palpable left upper quadrant mass}.",
-        "{The spleen is {enlarged|markedly enlarged}|There is splenomegaly|Enlarged spleen}{, extending anteriorly and medially| with homogeneous enhancement|}. {No focal splenic lesion.|}",
-        "{{size}|} splenomegaly. {Haematological correlation advised.|Portal hypertension or lymphoproliferative disease to be considered.|}"},
-    [LACERATION] = {F_SPLEEN | F_FLUID,
-        "{{size}|} splenic laceration with {perisplenic haematoma|perisplenic blood}",
-        "{age} {sex} after a {road traffic accident|fall from height|bicycle accident|direct blow to the left flank}. {Left upper quadrant pain.|}",
-        "{Linear|Irregular linear} {hypodense|low-attenuation} {clefts|bands} {through|across} the {splenic parenchyma|spleen} with {surrounding|perisplenic} {high-density fluid|haematoma}{. No active extravasation|}.",
-        "{Splenic laceration|Laceration of the spleen} with {perisplenic haematoma|haemoperitoneum around the spleen}. {Surgical {review|opinion} {advised|recommended}.|}"},
-    [STONE] = {F_KIDNEY,
-        "{{mm}|} {side} {renal|kidney} {stone|calculus}",
-        LOIN,
-        "{There is a|A} {mm} {calculus|stone|hyperdense calculus} in the {side} {kidney|renal pelvis|renal collecting system}{ without hydronephrosis|}.",
-        "{{mm}|Non-obstructing} {side} renal {calculus|stone}{ without hydronephrosis|}."},
-    [HYDRONEPHROSIS] = {F_KIDNEY,
-        "+{{size}|} {side} hydronephrosis",
-        LOIN,
-        "{{size} dilatation|Dilatation} of the {side} {renal pelvis and calyces|pelvicalyceal system|renal collecting system}{, in keeping with hydronephrosis|}. {No obstructing stone is seen at this level.|}",
-        "{{size}|} {side} hydronephrosis. {Level of obstruction to be determined.|Urology referral.|}"},
-    [RENAL_MASS] = {F_KIDNEY,
-        "{{size}|{mm}|} {enhancing |solid |}{side} renal {mass|tumour}",
-        "{age} {sex} with {haematuria|painless haematuria|weight loss and flank mass|an incidental mass on ultrasound}.",
-        "{There is a|A} {mm} {heterogeneous|heterogeneously enhancing|solid} {mass|lesion} {arising from|in} the {side} kidney{ with central necrosis|, exophytic|}. {Renal vein patent.|}",
-        "{mm} {solid |}{side} renal mass, {suspicious for|most likely} renal cell carcinoma. {Urology referral.|}"},
-    [RENAL_CYST] = {F_KIDNEY,
-        "{{size}|{mm}|simple} {side} renal cyst",
-        PAIN,
-        "{There is a|A} {mm} {well-defined|thin-walled|smooth} {exophytic |}{fluid-attenuation|simple} cyst {of|arising from} the {side} kidney{ without enhancement|}.",
-        "{Simple|Bosniak I|{mm} simple} {side} renal cyst{, no follow-up required|}."},
-    [ASCITES] = {F_FLUID,
-        "+{{size}|{size} volume|free fluid and|} ascites",
-        "{age} {sex} with {abdominal distension|known cirrhosis|ovarian carcinoma|increasing girth}.",
-        "{There is|} {size} {volume |}{free fluid|ascites} {around the liver and spleen|in the peritoneal cavity|in the perihepatic and perisplenic spaces}.",
-        "{{size}|{size} volume|} {ascites|free intraperitoneal fluid (ascites)}. {Diagnostic tap suggested.|Correlate with liver function.|}"},
-    [FREE_AIR] = {F_AIR,
-        "+free {intraperitoneal air|intraperitoneal gas|air} {under the anterior abdominal wall|in the peritoneal cavity|(pneumoperitoneum)}",
-        "{age} {sex} with {acute abdomen|peritonitis|sudden severe abdominal pain|rigid abdomen}. {?perforation.|}",
-        "{Free gas|Free air|Extraluminal gas} {collects|is seen} {anteriorly beneath the abdominal wall|in the anterior peritoneal cavity|anterior to the liver and bowel}{, with an air-fat level|}.",
-        "{Pneumoperitoneum|Free intraperitoneal air}, {indicating|consistent with} {a perforated viscus|hollow viscus perforation}. {Urgent surgical review.|Discussed with the surgical team.|}"},
-    [ANEURYSM] = {F_AORTA,
-        "{{mm}|{size}|} {infrarenal |}abdominal aortic aneurysm",
-        "{age} {sex} with {a pulsatile abdominal mass|back pain|an aneurysm on ultrasound|hypertension and abdominal pain}.",
-        "{There is|} {aneurysmal dilatation of the infrarenal aorta|an infrarenal abdominal aortic aneurysm} {measuring|up to} {mm} {with|containing} {mural|eccentric mural} thrombus{ and wall calcification|}. {No retroperitoneal haematoma.|No sign of rupture.|}",
-        "{{mm} abdominal aortic aneurysm|Infrarenal aortic aneurysm, {mm}}{ without rupture|}. {Vascular surgical referral.|}"},
-    [GALLSTONES] = {F_GALL,
-        "+{{multiple |}calcified gallstones|gallstones in the gallbladder|cholelithiasis}",
-        PAIN,
-        "{Hyperdense|Calcified|Several calcified} {calculi|gallstones|stones} {layer in|within} the gallbladder{, up to {mm}|}. {No wall thickening or pericholecystic fluid.|The bile ducts are not dilated.|}",
-        "{Cholelithiasis|Gallstones}{ without {evidence of |}cholecystitis|}."},
-    [PANCREAS_MASS] = {F_PANCREAS,
-        "{{size}|{mm}|} {hypodense |hypoattenuating |}mass of the {site}",
-        "{age} {sex} with {painless jaundice|weight loss|epigastric pain radiating to the back|new diabetes and weight loss}.",
-        "{There is a|A} {mm} {hypodense|hypoattenuating|ill-defined hypodense} {mass|lesion} in the {site}{ with upstream ductal dilatation|, abutting the adjacent vessels|}.",
-        "{mm} mass of the {site}, {suspicious for|most likely} {adenocarcinoma|pancreatic carcinoma}. {Endoscopic ultrasound advised.|MDT discussion.|}"},
-    [OBSTRUCTION] = {F_BOWEL,
-        "+small bowel obstruction{ with {dilated loops|air-fluid levels}|}",
-        "{age} {sex} with {vomiting and distension|colicky abdominal pain and vomiting|previous laparotomy, vomiting}. {?obstruction.|}",
-        "{Multiple|Several} {dilated|distended} {fluid-filled |gas- and fluid-filled |}small bowel loops with {air-fluid|gas-fluid} levels{. The colon is collapsed|}.",
-        "{Small bowel obstruction|Dilated small bowel with air-fluid levels, in keeping with obstruction}. {Adhesions likely.|Surgical review.|}"},
-    [HAEMATOMA] = {F_RETRO,
-        "{{size}|{mm}|} {side} {psoas haematoma|retroperitoneal (psoas) haematoma|iliopsoas haematoma}",
-        "{age} {sex} {on warfarin|on anticoagulation} with {{side} flank pain|groin pain|a falling haemoglobin}.",
-        "{The {side} psoas is expanded by|There is} a {mm} {heterogeneous|hyperdense|mixed-density} {haematoma|collection}{ in the {side} psoas muscle|in the {side} psoas compartment}.",
-        "{side} {psoas|retroperitoneal psoas} haematoma{, {mm}|}. {No active bleeding seen.|Correlate with coagulation status.|}"},
-};
-
-static const sec_sentence normals[] = {
-    {"{The liver is {normal|unremarkable}{ in size and attenuation|}.|Homogeneous liver without focal lesion.}", F_LIVER},
-    {"{The spleen is {normal in size|unremarkable}.|Normal spleen.}", F_SPLEEN},
-    {"{Both kidneys {enhance|appear} {normally|symmetrically}.|Normal kidneys {bilaterally|without hydronephrosis}.}", F_KIDNEY},
-    {"{The pancreas is {normal|unremarkable}.|Normal pancreas.}", F_PANCREAS},
-    {"{The gallbladder is unremarkable.|No gallstones{ are seen|}.}", F_GALL},
-    {"{The aorta is of normal calibre.|Normal calibre abdominal aorta.}", F_AORTA},
-    {"{Bowel loops are {unremarkable|of normal calibre}.|No bowel dilatation.}", F_BOWEL},
-    {"{The adrenal glands are {normal|unremarkable}.|Normal adrenals.}", 0},
-    {"{No lymphadenopathy.|No enlarged lymph nodes.}", 0},
-    {"{Bones: no {aggressive|suspicious} lesion.|Degenerative change in the spine.|The imaged spine is unremarkable.}", 0},
-};
-
-static const sec_sentence negatives[] = {
-    {"{No {free fluid|ascites}.|No free intraperitoneal fluid.}", F_FLUID},
-    {"{No {free {gas|air}|pneumoperitoneum}.|No extraluminal gas.}", F_AIR},
-    {"{No hydronephrosis{ or stone|}.|No urinary obstruction.}", F_KIDNEY},
-    {"{No {aortic |}aneurysm.|No aortic dilatation.}", F_AORTA},
-    {"{No focal liver lesion.|No liver metastases.}", F_LIVER},
-    {"{No bowel obstruction.|No dilated bowel.}", F_BOWEL},
-    {"{No retroperitoneal haematoma.|No retroperitoneal collection.}", F_RETRO},
-};
-
-static const sec_style style = {
-    .study = "{Axial|} {contrast} {abdominal CT|CT of the abdomen|CT abdomen}",
-    .technique = "{contrast} CT of the abdomen{ in the portal venous phase|{ was |, }performed{ on a multislice scanner|}|}.",
-    .normal = normals, .n_normal = ph_count(normals),
-    .negative = negatives, .n_negative = ph_count(negatives),
-    .normal_history = "{" PAIN "|" CANCER "}",
-    .normal_impression = "{No acute abdominal {abnormality|pathology}.|Normal {CT of the abdomen|abdominal CT}.|No cause for the symptoms is seen.|No focal abnormality of the abdominal organs.|Normal study.}",
-    .normal_caption = "{{study} {with no|showing no} {acute |}abnormality.|Normal axial {CT of the abdomen|abdominal CT}.|{study} that is normal.}",
-};
+/* ---- The report ------------------------------------------------------ */
 
 static rs_status write_report(ph_case *c, const finding *f, bool enhanced, rs_random *r,
                               rs_err *err)
@@ -574,12 +450,14 @@ static rs_status write_report(ph_case *c, const finding *f, bool enhanced, rs_ra
 
     ph_set(&p, "contrast", enhanced ? "{contrast-enhanced|enhanced|post-contrast}"
                                     : "{unenhanced|non-contrast}");
+    ph_set(&p, "phase", enhanced ? "{ in the portal venous phase|}" : "");
+    ph_set(&p, "grade", c->n_findings ? sec_grade_word(c->findings[0].size) : "");
     ph_set(&p, "side", sec_side_word(f->what->side));
     ph_set(&p, "site", f->what->site);
     ph_set(&p, "size", c->n_findings ? c->findings[0].size : "");
     ph_set(&p, "mm", rs_random_below(&p.r, 2) && f->size >= 10.0 ? sec_cm_words(f->size)
                                                                : sec_mm_words(f->size));
-    return sec_report(c, &style, f->what->kind == NORMAL ? NULL : &words[f->what->kind], &p, err);
+    return sec_report(c, &abdomen_ct_style, f->what->kind == NORMAL ? NULL : &abdomen_ct_words[f->what->kind], &p, err);
 }
 
 /* ---- The case -------------------------------------------------------- */
@@ -599,9 +477,10 @@ static finding finding_new(const combo *w, bool blank, rs_random *r)
         break;
     case STONE: case HYDRONEPHROSIS: case RENAL_MASS: case RENAL_CYST: {
         sec_point k = abdomen_kidney(w->level, w->side);
-        float out = w->kind == RENAL_MASS || w->kind == RENAL_CYST ? 0.25f * (float)f.size - 6.0f : 0.0f;
+        bool outside = w->kind == RENAL_MASS || w->kind == RENAL_CYST;
+        float out = outside ? 0.25f * (float)f.size - 6.0f : 0.0f;
         f.at = (sec_point){k.x + side * (w->x + out), k.y + w->y};
-        jitter = out != 0.0f ? 4.0f : 1.5f;
+        jitter = outside ? 4.0f : 1.5f;
         break;
     }
     case HAEMATOMA:

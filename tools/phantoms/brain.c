@@ -30,11 +30,11 @@ void brain_plan_init(brain_plan *p, int age, rs_random *r)
     p->wide = 1.0f + 0.045f * sec_normal(r);
     p->longer = 1.0f + 0.035f * sec_normal(r);
     p->taper = 0.05f * sec_normal(r);
-    p->bone = (float)rs_random_range(r, 5.5, 8.5);
-    p->scalp = (float)rs_random_range(r, 4.5, 8.5);
+    p->bone = sec_range(r, 5.5, 8.5);
+    p->scalp = sec_range(r, 4.5, 8.5);
     p->atrophy = old * 0.55f + 0.08f * fabsf(sec_normal(r));
     p->atrophy = p->atrophy > 0.65f ? 0.65f : p->atrophy;
-    p->ventricles = (float)rs_random_range(r, 0.8, 1.15) + 0.75f * p->atrophy;
+    p->ventricles = sec_range(r, 0.8, 1.15) + 0.75f * p->atrophy;
     p->plexus = (float)rs_random_unit(r) * sec_step(20.0f, 50.0f, (float)age);
     p->sinus = rs_random_unit(r) < 0.3;
     p->folds = rs_random_u64(r);
@@ -160,7 +160,7 @@ static void draw_sinus(sec_scene *s, const head_rings *g, const brain_inks inks,
     float half = 0.26f * (g->outer.radius[0] - g->inner.radius[0]);
 
     for (int side = -1; side <= 1; side += 2) {
-        float w = (float)rs_random_range(r, 5.0, 11.0);
+        float w = sec_range(r, 5.0, 11.0);
         sec_shape a = sec_ellipse((float)side * (w + 0.8f), y + 1.4f, w, half,
                                   (float)side * 0.16f, 0.2f, r);
         paint_tissue(s, &a, inks, BRAIN_AIR, 0.8f, 0.0f, r);
@@ -170,7 +170,7 @@ static void draw_sinus(sec_scene *s, const head_rings *g, const brain_inks inks,
 /* Sphenoid wings and petrous ridges reach into the slice at the base. */
 static void draw_base_bone(sec_scene *s, const brain_inks inks, rs_random *r)
 {
-    float in = (float)rs_random_range(r, 0.0, 9.0);
+    float in = sec_range(r, 0.0, 9.0);
     sec_point wing[4] = {{57, -24}, {48, -26}, {38 + in, -25}, {31 + in, -22}};
     float wing_r[4] = {5.0f, 2.6f, 1.6f, 0.6f};
     sec_shape a = sec_tube(wing, wing_r, 4);
@@ -225,7 +225,8 @@ static void carve_sulcus(sec_scene *s, const brain_plan *p, sec_point from, floa
     carve(s, &a);
     if (length > 11.0f && rs_random_unit(r) < 0.55) {
         float turn = heading + (rs_random_unit(r) < 0.5 ? -1.1f : 1.1f);
-        sec_point fork[2] = {path[2], {path[2].x + 7.0f * cosf(turn), path[2].y + 7.0f * sinf(turn)}};
+        sec_point fork[2] = {path[2], {path[2].x + 7.0f * cosf(turn),
+                                       path[2].y + 7.0f * sinf(turn)}};
         float fork_r[2] = {radius[2], radius[3] - 0.1f};
 
         a = sec_chain(fork, fork_r, 2);
@@ -242,7 +243,7 @@ static void carve_convexity(sec_scene *s, const brain_plan *p, const sec_outline
     for (size_t k = 0; k < n; k++) {
         float t = 2.0f * PI * ((float)k + 0.5f + 0.25f * sec_normal(r)) / (float)n;
         sec_point at = sec_outline_point(inner, t, 0.5f);
-        float length = (float)rs_random_range(r, 8.0, (double)deepest);
+        float length = sec_range(r, 8.0, (double)deepest);
         float aim_y = at.y * 0.45f;
 
         if (fabsf(at.x) < 7.0f)
@@ -264,10 +265,10 @@ static void carve_midline(sec_scene *s, const brain_plan *p, float y0, float y1,
     sec_shape a = sec_tube(path, radius, 5);
     carve(s, &a);
     for (int side = -1; side <= 1; side += 2)
-        for (float y = y0 + 5.0f; y < y1 - 3.0f; y += (float)rs_random_range(r, 7.0, 12.0)) {
+        for (float y = y0 + 5.0f; y < y1 - 3.0f; y += sec_range(r, 7.0, 12.0)) {
             sec_point from = {0.0f, y};
             carve_sulcus(s, p, from, (float)side, 0.5f * sec_normal(r),
-                         (float)rs_random_range(r, 7.0, 14.0), r);
+                         sec_range(r, 7.0, 14.0), r);
         }
 }
 
@@ -276,7 +277,9 @@ static void carve_sylvian(sec_scene *s, const brain_plan *p, brain_level l, rs_r
     float w = 0.3f + 2.2f * p->atrophy;
 
     for (int side = -1; side <= 1; side += 2) {
-        float x = (float)side, a = sulcus_width(p, (sec_point){x * 50.0f, -5.0f}) < -0.6f ? 0.2f : w;
+        float x = (float)side;
+        bool narrow = sulcus_width(p, (sec_point){x * 50.0f, -5.0f}) < -0.6f;
+        float a = narrow ? 0.2f : w;
         if (l == BRAIN_BASE) {
             sec_point stem[4] = {{x * 11, -9}, {x * 24, -14}, {x * 38, -17}, {x * 54, -13}};
             float radius[4] = {2.2f + a, 1.2f + a, 0.8f + a, 0.4f + a};
@@ -284,9 +287,11 @@ static void carve_sylvian(sec_scene *s, const brain_plan *p, brain_level l, rs_r
             carve(s, &tube);
             continue;
         }
-        float top = l == BRAIN_VENTRICLES ? -22.0f : -12.0f, end = l == BRAIN_VENTRICLES ? 14.0f : 8.0f;
+        bool low = l == BRAIN_VENTRICLES;
+        float top = low ? -22.0f : -12.0f, end = low ? 14.0f : 8.0f;
         float wander = 2.0f * sec_normal(r);
-        sec_point cleft[4] = {{x * 64, -6 + wander}, {x * 56, -5 + wander}, {x * 48, -3}, {x * 42, -2}};
+        sec_point cleft[4] = {{x * 64, -6 + wander}, {x * 56, -5 + wander}, {x * 48, -3},
+                              {x * 42, -2}};
         sec_point insula[4] = {{x * 39, top}, {x * 43, -8}, {x * 43, 2}, {x * 40, end}};
         float cleft_r[4] = {0.7f + a, 0.3f + a, 0.2f + a, 0.3f + a};
         float insula_r[4] = {0.2f + a * 0.7f, 0.3f + a, 0.3f + a, 0.1f + a * 0.6f};
@@ -305,7 +310,8 @@ static void carve_cerebellum(sec_scene *s, const brain_plan *p, rs_random *r)
             sec_point line[3] = {{(float)side * 3.0f, y - 4.0f},
                                  {(float)side * (y - 28.0f) * 0.55f, y + 1.0f},
                                  {(float)side * (y - 22.0f) * 0.85f, y - 1.0f}};
-            float w = -0.5f + 0.9f * p->atrophy + 0.1f * sec_normal(r), radius[3] = {w, w, w - 0.2f};
+            float w = -0.5f + 0.9f * p->atrophy + 0.1f * sec_normal(r);
+            float radius[3] = {w, w, w - 0.2f};
             sec_shape tube = sec_tube(line, radius, 3);
             carve(s, &tube);
         }
@@ -344,14 +350,17 @@ size_t brain_lateral_ventricles(sec_shape *out, const brain_plan *p, brain_level
     float push = 1.0f + 0.12f * big;
 
     if (l == BRAIN_VENTRICLES) {
-        sec_point front[4] = {{2.6f, -10}, {4.0f, -18}, {8.0f * push, -27}, {14.5f * push, -35 - big}};
+        sec_point front[4] = {{2.6f, -10}, {4.0f, -18}, {8.0f * push, -27},
+                              {14.5f * push, -35 - big}};
         float front_r[4] = {1.3f * w, 2.2f * w, 2.9f * w, 1.5f * w};
-        sec_point back[4] = {{19.0f, 22}, {23.5f * push, 29}, {24.5f * push, 39}, {20.0f * push, 51 + big}};
+        sec_point back[4] = {{19.0f, 22}, {23.5f * push, 29}, {24.5f * push, 39},
+                             {20.0f * push, 51 + big}};
         float back_r[4] = {1.6f * w, 3.3f * w, 2.9f * w, 1.1f * w};
         out[0] = sec_tube(front, front_r, 4);
         out[2] = sec_tube(back, back_r, 4);
     } else if (l == BRAIN_BODIES) {
-        sec_point front[4] = {{4.5f, -4}, {5.8f, -14}, {9.0f * push, -25}, {14.5f * push, -33 - big}};
+        sec_point front[4] = {{4.5f, -4}, {5.8f, -14}, {9.0f * push, -25},
+                              {14.5f * push, -33 - big}};
         float front_r[4] = {2.6f * w, 3.0f * w, 2.9f * w, 1.3f * w};
         sec_point back[4] = {{4.5f, -4}, {7.0f, 8}, {14.5f * push, 20}, {22.0f * push, 31 + big}};
         float back_r[4] = {2.6f * w, 3.1f * w, 3.6f * w, 2.0f * w};
@@ -389,10 +398,11 @@ static void draw_ventricles(sec_scene *s, const brain_plan *p, brain_level l,
     if (n == 4)
         for (int side = -1; side <= 1; side += 2) {        /* choroid plexus */
             sec_point at = l == BRAIN_VENTRICLES ? (sec_point){22.5f, 28} : (sec_point){13.0f, 18};
-            sec_shape a = sec_ellipse((float)side * at.x, at.y, 2.4f, 3.6f, (float)side * -0.5f, 0.25f, r);
+            sec_shape a = sec_ellipse((float)side * at.x, at.y, 2.4f, 3.6f,
+                                      (float)side * -0.5f, 0.25f, r);
             sec_ink ink = tissue(inks, BRAIN_PLEXUS);
 
-            ink.alpha = 0.35f + 0.65f * p->plexus;
+            ink.alpha = 0.15f + 0.75f * p->plexus * p->plexus;
             ink.soft = 1.6f;
             ink.ragged = 0.5f;
             sec_paint(s, &a, &ink, r);
@@ -432,7 +442,7 @@ static void draw_ventricle_level(sec_scene *s, const brain_plan *p, const brain_
     paint_tissue(s, &a, inks, BRAIN_SULCAL, 1.2f, 0.4f, r);
     a = sec_ellipse(0.4f * sec_normal(r), 21, 2.2f, 2.6f, 0, 0.15f, r);      /* pineal */
     sec_ink ink = tissue(inks, BRAIN_PLEXUS);
-    ink.alpha = 0.25f + 0.75f * p->plexus;
+    ink.alpha = 0.15f + 0.7f * p->plexus;
     sec_paint(s, &a, &ink, r);
 }
 
@@ -440,7 +450,8 @@ static void draw_bodies_level(sec_scene *s, const brain_plan *p, const brain_ink
                               rs_random *r)
 {
     float w = p->ventricles;
-    sec_point body[4] = {{6 + 3.2f * w, -24}, {6 + 3.0f * w, -10}, {8 + 3.4f * w, 4}, {14 + 3.8f * w, 15}};
+    sec_point body[4] = {{6 + 3.2f * w, -24}, {6 + 3.0f * w, -10}, {8 + 3.4f * w, 4},
+                         {14 + 3.8f * w, 15}};
     float radius[4] = {2.4f, 2.2f, 1.6f, 1.0f};
     sec_shape a = sec_tube(body, radius, 4);               /* body of caudate */
 
@@ -451,8 +462,10 @@ static void draw_base_level(sec_scene *s, const brain_plan *p, const brain_inks 
                             rs_random *r)
 {
     float w = 0.6f + 1.3f * p->atrophy, star = 9.5f + 2.5f * p->atrophy;
-    sec_point tip[5] = {{0, -20 - w}, {star, -11}, {star * 0.8f, 2}, {-star * 0.8f, 2}, {-star, -11}};
-    const sec_point midbrain[8] = {{0, 5}, {9, 1}, {15, 9}, {14, 20}, {7, 27}, {-7, 27}, {-14, 20}, {-15, 9}};
+    sec_point tip[5] = {{0, -20 - w}, {star, -11}, {star * 0.8f, 2}, {-star * 0.8f, 2},
+                        {-star, -11}};
+    const sec_point midbrain[8] = {{0, 5}, {9, 1}, {15, 9}, {14, 20}, {7, 27}, {-7, 27},
+                                   {-14, 20}, {-15, 9}};
     sec_shape a = sec_curve(tip, 5);
 
     paint_tissue(s, &a, inks, BRAIN_SULCAL, 1.6f, 0.8f, r);
@@ -522,7 +535,8 @@ static void draw_falx(sec_scene *s, brain_level l, const brain_inks inks, rs_ran
         sec_paint(s, &a, &ink, r);
     } else {                                                /* tentorium */
         for (int side = -1; side <= 1; side += 2) {
-            sec_point p[3] = {{(float)side * 6, 34}, {(float)side * 24, 50}, {(float)side * 44, 58}};
+            float x = (float)side;
+            sec_point p[3] = {{x * 6, 34}, {x * 24, 50}, {x * 44, 58}};
             float radius[3] = {0.4f, 0.45f, 0.6f};
             sec_shape a = sec_tube(p, radius, 3);
             sec_ink ink = tissue(inks, BRAIN_FALX);
@@ -546,14 +560,6 @@ static void push_midline(sec_scene *s, const brain_plan *p)
     }
 }
 
-static void stretch(sec_scene *s, const brain_plan *p)
-{
-    for (size_t i = 0, n = s->width * s->height; i < n; i++) {
-        s->v[i] /= p->longer;
-        s->u[i] /= p->wide * (1.0f + p->taper * s->v[i] / 80.0f);
-    }
-}
-
 void brain_draw(sec_scene *s, const brain_plan *p, brain_level l, const brain_inks inks,
                 rs_random *r)
 {
@@ -563,8 +569,8 @@ void brain_draw(sec_scene *s, const brain_plan *p, brain_level l, const brain_in
     rs_random folds = rs_random_derive(p->folds, (uint64_t)l);
     float gap = 0.5f + 2.4f * p->atrophy;
 
-    stretch(s, p);
-    s->slack += 3.5f + 1.8f * p->shift;
+    sec_stretch(s, p->wide, p->longer, p->taper);
+    s->slack += 1.8f * p->shift;
     make_rings(&g, p, l);
     sec_depths(s, &g.inner, s->spare[BRAIN_DEPTH], angle);
     for (size_t c = 0; c < s->channels; c++)

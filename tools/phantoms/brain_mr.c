@@ -7,23 +7,13 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "brain.h"
-#include "section_report.h"
+#include "brain_mr_int.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 typedef enum { T1, T1C, T2, FLAIR, DWI, SEQUENCES } sequence;
-
-typedef enum {
-    NORMAL, GLIOMA, MENINGIOMA, INFARCT_MCA, INFARCT_PCA, PLAQUES, HYDROCEPHALUS, CYST,
-    OLD_INFARCT, ABSCESS, PITUITARY, SMALL_VESSEL, LACUNE, METASTASES, KINDS
-} kind_id;
-
-enum {                               /* families, see section_report.h */
-    F_MASS = 1, F_EFFECT = 2, F_INFARCT = 4, F_VENTRICLES = 8, F_WHITE = 16, F_SULCI = 32,
-    F_EXTRA_AXIAL = 64, F_CISTERNS = 128, F_ENHANCE = 256
-};
 
 typedef struct {
     kind_id     kind;
@@ -141,7 +131,7 @@ static const float strokes[STROKES][SEQUENCES] = {
 
 static void make_inks(brain_inks inks, const study *st, rs_random *r)
 {
-    float contrast = (float)rs_random_range(r, 0.8, 1.2);
+    float contrast = sec_range(r, 0.8, 1.2);
 
     for (size_t c = 0; c < SEC_CHANNELS; c++)
         for (size_t t = 0; t < BRAIN_TISSUES; t++) {
@@ -180,7 +170,7 @@ static void paint_oedema(sec_scene *s, const study *st, finding *f, sec_point at
                          rs_random *r)
 {
     sec_shape a = sec_ellipse(at.x * 0.96f, at.y, radius, radius * 1.15f,
-                              (float)rs_random_range(r, 0.0, 3.0), 0.3f, r);
+                              sec_range(r, 0.0, 3.0), 0.3f, r);
     sec_ink ink = stroke(st, f, OEDEMA, 5.0f, 2.6f);
 
     ink.alpha = 0.92f;
@@ -203,14 +193,14 @@ static void paint_ring(sec_scene *s, const study *st, finding *f, const sec_shap
 static void paint_glioma(sec_scene *s, const study *st, finding *f, rs_random *r)
 {
     float a = (float)f->size * 0.5f;
-    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.7, 0.95),
+    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.7, 0.95),
                                  f->turn, 0.3f, r);
 
-    paint_oedema(s, st, f, f->at, a + (float)rs_random_range(r, 6.0, 15.0), r);
-    paint_ring(s, st, f, &blob, RIM, NECROSIS, (float)rs_random_range(r, 2.5, 5.5), 1.3f, r);
+    paint_oedema(s, st, f, f->at, a + sec_range(r, 6.0, 15.0), r);
+    paint_ring(s, st, f, &blob, RIM, NECROSIS, sec_range(r, 2.5, 5.5), 1.3f, r);
     if (rs_random_unit(r) < 0.5) {                          /* a solid nodule in the wall */
-        sec_shape lump = sec_ellipse(f->at.x + 0.6f * a * cosf(f->turn), f->at.y + 0.6f * a *
-                                     sinf(f->turn), 0.35f * a, 0.3f * a, 0, 0.2f, r);
+        float x = f->at.x + 0.6f * a * cosf(f->turn), y = f->at.y + 0.6f * a * sinf(f->turn);
+        sec_shape lump = sec_ellipse(x, y, 0.35f * a, 0.3f * a, 0, 0.2f, r);
         sec_ink ink = stroke(st, f, SOLID, 1.6f, 0.8f);
         ink.clip = s->spare[BRAIN_MASK];
         sec_paint(s, &lump, &ink, r);
@@ -220,11 +210,11 @@ static void paint_glioma(sec_scene *s, const study *st, finding *f, rs_random *r
 static void paint_abscess(sec_scene *s, const study *st, finding *f, rs_random *r)
 {
     float a = (float)f->size * 0.5f;
-    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.78, 1.0),
+    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.78, 1.0),
                                  f->turn, 0.07f, r);
 
-    paint_oedema(s, st, f, f->at, a + (float)rs_random_range(r, 9.0, 16.0), r);
-    paint_ring(s, st, f, &blob, CAPSULE, PUS, (float)rs_random_range(r, 1.8, 2.8), 0.25f, r);
+    paint_oedema(s, st, f, f->at, a + sec_range(r, 9.0, 16.0), r);
+    paint_ring(s, st, f, &blob, CAPSULE, PUS, sec_range(r, 1.8, 2.8), 0.25f, r);
 }
 
 /* Against the inner table, broad based, with a thin cleft of fluid and a dural tail. */
@@ -306,7 +296,7 @@ static void paint_cyst(sec_scene *s, const study *st, finding *f, rs_random *r)
 static void paint_pituitary(sec_scene *s, const study *st, finding *f, rs_random *r)
 {
     float a = (float)f->size * 0.5f;
-    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.85, 1.1),
+    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.85, 1.1),
                                  0.0f, 0.14f, r);
     sec_ink ink = stroke(st, f, ADENOMA, 1.3f, 0.5f);
 
@@ -326,14 +316,14 @@ static void paint_plaques(sec_scene *s, const study *st, finding *f, rs_random *
 
     for (size_t k = 0; k < f->count; k++) {
         int side = rs_random_below(r, 2) ? 1 : -1;
-        float along = (float)rs_random_unit(r), long_axis = (float)rs_random_range(r, 0.22, 0.5) *
-                      (float)f->size;
-        float y = sec_mix(-36.0f, 38.0f, along), out = (float)rs_random_range(r, 9.0, 24.0);
+        float along = (float)rs_random_unit(r);
+        float long_axis = sec_range(r, 0.22, 0.5) * (float)f->size;
+        float y = sec_mix(-36.0f, 38.0f, along), out = sec_range(r, 9.0, 24.0);
         float x = (float)side * (out + 0.0125f * (y + 4.0f) * (y + 4.0f) * 0.5f);
 
         if (k % 3 == 2) {
-            x = (float)side * (float)rs_random_range(r, 30.0, 48.0);
-            y = (float)rs_random_range(r, -44.0, 46.0);
+            x = (float)side * sec_range(r, 30.0, 48.0);
+            y = sec_range(r, -44.0, 46.0);
         }
         sec_shape a = sec_ellipse(x, y, long_axis, 0.55f * long_axis,
                                   (float)side * 0.5f * (y / 36.0f), 0.15f, r);
@@ -369,10 +359,10 @@ static void paint_small_vessel(sec_scene *s, const study *st, finding *f, const 
     const float *white = white_matter(s);
     for (size_t k = 0; k < (size_t)(14.0f + 26.0f * strength); k++) {
         int side = rs_random_below(r, 2) ? 1 : -1;
-        float a = (float)rs_random_range(r, 1.2, 2.4 + 2.2 * (double)strength);
-        sec_shape spot = sec_ellipse((float)side * (float)rs_random_range(r, 17.0, 44.0),
-                                     (float)rs_random_range(r, -46.0, 48.0), a, a * 0.8f,
-                                     (float)rs_random_range(r, 0.0, 3.0), 0.3f, r);
+        float a = sec_range(r, 1.2, 2.4 + 2.2 * (double)strength);
+        sec_shape spot = sec_ellipse((float)side * sec_range(r, 17.0, 44.0),
+                                     sec_range(r, -46.0, 48.0), a, a * 0.8f,
+                                     sec_range(r, 0.0, 3.0), 0.3f, r);
         sec_ink ink = stroke(st, f, GLIOSIS, 2.0f, 0.8f);
         ink.clip = white;
         sec_paint(s, &spot, &ink, r);
@@ -383,11 +373,11 @@ static void paint_metastases(sec_scene *s, const study *st, finding *f, rs_rando
 {
     for (size_t k = 0; k < f->count; k++) {
         int side = k % 2 ? 1 : -1;
-        float t = (float)rs_random_range(r, 0.3, 2.85), a = (float)f->size * 0.5f;
+        float t = sec_range(r, 0.3, 2.85), a = (float)f->size * 0.5f;
         sec_point at = {(float)side * 45.0f * sinf(t), -56.0f * cosf(t)};
 
-        a *= (float)rs_random_range(r, 0.45, 1.0);
-        paint_oedema(s, st, f, at, a + (float)rs_random_range(r, 3.0, 10.0), r);
+        a *= sec_range(r, 0.45, 1.0);
+        paint_oedema(s, st, f, at, a + sec_range(r, 3.0, 10.0), r);
         sec_shape blob = sec_ellipse(at.x, at.y, a, a * 0.9f, t, 0.12f, r);
         if (a > 5.5f)
             paint_ring(s, st, f, &blob, RIM, NECROSIS, 0.45f * a, 0.4f, r);
@@ -509,14 +499,14 @@ static study study_new(const combo *w, rs_random *r)
         if (st.n > 1)
             st.seq[1] = T1;
     }
-    st.mm = (float)(rs_random_range(r, 205.0, 232.0) / (double)st.side);
+    st.mm = (float)(rs_random_range(r, 216.0, 246.0) / (double)st.side);
     st.turn = 0.06f * sec_normal(r);
     st.shift = (sec_point){3.0f * sec_normal(r), 3.0f * sec_normal(r) - 2.0f};
-    st.bias = (float)rs_random_range(r, 0.03, 0.12);
+    st.bias = sec_range(r, 0.03, 0.12);
     st.blur = 1 + (unsigned)rs_random_below(r, 2);
     for (size_t c = 0; c < st.n; c++) {
-        st.noise[c] = (float)rs_random_range(r, 0.008, 0.03) * (st.seq[c] == DWI ? 1.8f : 1.0f);
-        st.white[c] = (float)rs_random_range(r, 0.82, 1.08);
+        st.noise[c] = sec_range(r, 0.008, 0.03) * (st.seq[c] == DWI ? 1.8f : 1.0f);
+        st.white[c] = sec_range(r, 0.82, 1.08);
     }
     return st;
 }
@@ -567,108 +557,7 @@ static rs_status draw_study(ph_case *c, const brain_plan *patient, brain_level l
     return ok;
 }
 
-/* ---- Reports --------------------------------------------------------- */
-
-#define TUMOUR "{age} {sex} with {progressive headache|a first seizure|new seizures|personality change|focal weakness}. {?space-occupying lesion.|?tumour.|Mass on CT.|}"
-
-static const sec_words words[KINDS] = {
-    [GLIOMA] = {F_MASS | F_EFFECT | F_SULCI | F_ENHANCE | F_WHITE,
-        "{{size}|{mm}|} {side} {lobe} {high-grade glioma|glioblastoma|high-grade glial tumour} with {surrounding |vasogenic |}oedema",
-        TUMOUR,
-        "{There is a|A} {mm} {irregular|heterogeneous|lobulated} {mass|lesion|intra-axial mass} in the {side} {site} with {a thick irregular rim and central necrosis|central necrosis|a thick, nodular rim} and {extensive|moderate|surrounding} {vasogenic oedema|T2/FLAIR hyperintense oedema}. {Local mass effect{ with {shift} of midline shift|}.|The adjacent sulci are effaced.|}",
-        "{side} {site} {necrotic mass|mass with oedema}, {most in keeping with|highly suspicious for|likely} {a high-grade glioma|glioblastoma}. {Neurosurgical referral.|Biopsy advised.|}"},
-    [MENINGIOMA] = {F_MASS | F_EXTRA_AXIAL | F_EFFECT | F_SULCI | F_ENHANCE | F_WHITE,
-        "{{size}|{mm}|} {side} {site} meningioma",
-        TUMOUR,
-        "{There is a|A} {well-defined|well-circumscribed|smooth} {mm} {extra-axial|dural-based} mass {along|over} the {side} {site}{ with a dural tail|, broad based against the dura|} and {homogeneous signal|a thin cleft of CSF|avid homogeneous enhancement}. {Buckling of the adjacent cortex.|{Mild|Some} oedema of the underlying brain.|}",
-        "{{side} {site} meningioma|Extra-axial mass over the {side} {site}, {typical of|in keeping with} a meningioma}{, {mm}|}. {Neurosurgical opinion.|Follow-up advised.|}"},
-    [INFARCT_MCA] = {F_INFARCT | F_SULCI | F_EFFECT,
-        "{acute|{size} acute} {side} {middle cerebral artery|MCA}{ territory|} infarct",
-        "{age} {sex} with {sudden hemiparesis|acute aphasia and weakness|sudden facial droop and arm weakness}. {?stroke.|}",
-        "{Hyperintense signal|T2/FLAIR hyperintensity|Restricted diffusion} in the {side} {middle cerebral artery|MCA} territory{ involving the cortex and underlying white matter|}{, with {mild |}sulcal effacement|}. {No haemorrhagic transformation.|}",
-        "{Acute|Acute to subacute} {side} {middle cerebral artery|MCA} territory infarct."},
-    [INFARCT_PCA] = {F_INFARCT | F_SULCI,
-        "acute {side} {posterior cerebral artery|PCA} territory infarct in the occipital lobe",
-        "{age} {sex} with {visual field loss|sudden homonymous hemianopia|acute visual disturbance}.",
-        "{Hyperintense signal|T2/FLAIR hyperintensity|Restricted diffusion} in the {side} {occipital lobe|medial occipital lobe}, {in the PCA territory|corresponding to the posterior cerebral artery territory}.",
-        "{Acute|Acute to subacute} {side} {occipital|posterior cerebral artery territory|PCA territory} infarct{ of the occipital lobe|}."},
-    [PLAQUES] = {F_WHITE,
-        "+{multiple |several |}{periventricular|periventricular white matter} {demyelinating plaques|multiple sclerosis plaques|demyelinating lesions}",
-        "{age} {sex} with {optic neuritis|sensory symptoms|relapsing paraesthesia|known multiple sclerosis}. {?demyelination.|}",
-        "{Multiple|Several|Numerous} {ovoid|oval} T2/FLAIR hyperintense {lesions|foci|plaques} in the periventricular white matter, {perpendicular to the ventricles|oriented perpendicular to the lateral ventricles (Dawson fingers)}{, some juxtacortical|}.",
-        "{Periventricular|Multiple periventricular} {plaques|white matter lesions}, {typical of|in keeping with|highly suggestive of} {multiple sclerosis|demyelination}."},
-    [HYDROCEPHALUS] = {F_VENTRICLES | F_SULCI | F_WHITE,
-        "+{{size}|marked|} hydrocephalus with {dilated|enlarged} lateral ventricles",
-        "{age} {sex} with {headache and vomiting|gait disturbance|drowsiness|cognitive decline and incontinence}.",
-        "{Marked|There is} {dilatation|enlargement} of the lateral ventricles {with transependymal oedema|with periventricular FLAIR hyperintensity|and effacement of the sulci}.",
-        "{{size}|} hydrocephalus {with transependymal CSF seepage|with dilated lateral ventricles|}. {Neurosurgical review.|}"},
-    [CYST] = {F_EXTRA_AXIAL | F_MASS,
-        "{{size}|{mm}|} {side} {temporal|middle cranial fossa} arachnoid cyst",
-        "{age} {sex} with {headache|an incidental finding on CT|a seizure}.",
-        "{There is a|A} {mm} {extra-axial|well-defined} {cyst|collection} {of CSF signal|following CSF on all sequences} in the {side} middle cranial fossa{, displacing the temporal pole|, remodelling the adjacent bone|}. {No solid component.|}",
-        "{side} {middle cranial fossa|temporal} arachnoid cyst{, {mm}|}{, incidental|}."},
-    [OLD_INFARCT] = {F_INFARCT | F_WHITE,
-        "+{{size}|} {side} frontal {encephalomalacia|encephalomalacia and gliosis|old infarct with encephalomalacia}",
-        "{age} {sex} with {previous stroke|old head injury|epilepsy, previous stroke}.",
-        "{Area of|There is} {encephalomalacia|cystic encephalomalacia} in the {side} {frontal lobe|frontal region} {with surrounding gliosis|with a rim of FLAIR hyperintense gliosis}{, in keeping with an old infarct|}.",
-        "{Old|Chronic} {side} frontal {infarct with encephalomalacia|encephalomalacia and gliosis}. {No acute infarct.|}"},
-    [ABSCESS] = {F_MASS | F_EFFECT | F_SULCI | F_ENHANCE | F_WHITE,
-        "{{size}|{mm}|} {side} {lobe} {abscess|cerebral abscess|brain abscess}",
-        "{age} {sex} with {fever and headache|fever and seizures|sinusitis and confusion|headache, raised CRP}.",
-        "{There is a|A} {mm} {thin-walled|smooth-walled} {ring lesion|rim-enhancing collection|cystic lesion} in the {side} {site} with {a T2 hypointense capsule|a smooth thin capsule} and {surrounding|marked} oedema. {The contents show restricted diffusion.|}",
-        "{{side} {site} abscess|Ring lesion of the {side} {site}, {most likely|in keeping with} an abscess}. {Urgent neurosurgical review.|}"},
-    [PITUITARY] = {F_MASS | F_CISTERNS | F_ENHANCE,
-        "{{size}|{mm}|} {pituitary macroadenoma|sellar and suprasellar mass|pituitary mass{ in the suprasellar cistern|}}",
-        "{age} {sex} with {bitemporal hemianopia|visual loss|amenorrhoea|raised prolactin|hypopituitarism}.",
-        "{There is a|A} {mm} {lobulated|well-defined} mass {in the sella extending into the suprasellar cistern|filling the suprasellar cistern}{, displacing the optic chiasm|}.",
-        "{Sellar and suprasellar mass|Pituitary mass}, {most likely|in keeping with} a {pituitary |}macroadenoma. {Endocrine review suggested.|}"},
-    [SMALL_VESSEL] = {F_WHITE,
-        "+{extent} {chronic |}small vessel {disease|ischaemic change}",
-        "{age} {sex} with {memory loss|vascular risk factors|gait disturbance|hypertension}.",
-        "{Confluent|Patchy and confluent|Extensive|Multiple} T2/FLAIR {hyperintensity|hyperintensities} in the {periventricular and deep|bilateral periventricular} white matter{, in keeping with chronic small vessel disease|}.",
-        "{extent} {chronic |}small vessel {ischaemic change|disease}{ of the white matter|}. {No acute infarct.|}"},
-    [LACUNE] = {F_INFARCT,
-        "{old|chronic|{mm}|} {side} thalamic {lacune|lacunar infarct}",
-        "{age} {sex} with {previous TIA|hypertension|sensory disturbance}.",
-        "{A|Small|There is a} {mm} {focus of CSF signal|cavity} in the {side} thalamus {with a thin gliotic rim|with a FLAIR hyperintense rim}{, in keeping with an old lacune|}.",
-        "{Old|Chronic} {side} thalamic {lacune|lacunar infarct}. {No acute infarct.|}"},
-    [METASTASES] = {F_MASS | F_WHITE | F_ENHANCE | F_EFFECT,
-        "+multiple {brain|cerebral|intracranial} metastases",
-        "{age} {sex} with {known lung carcinoma|breast cancer|melanoma|headache and weight loss}. {Staging.|?metastases.|}",
-        "{Multiple|Several} {ring-enhancing|rounded|nodular and ring-like} lesions at the grey-white junction of both cerebral hemispheres, {up to|the largest} {mm}, with {surrounding|perilesional} oedema.",
-        "{Multiple brain metastases.|Multiple lesions with oedema, in keeping with {brain |}metastases.}"},
-};
-
-static const sec_sentence normals[] = {
-    {"{The ventricles are normal in size.|Normal ventricular size.}", F_VENTRICLES | F_EFFECT},
-    {"{Normal {grey and |}white matter signal.|White matter signal is {normal|unremarkable}.}", F_WHITE | F_INFARCT | F_MASS},
-    {"{Midline structures are {central|undisplaced}.|No midline shift.}", F_EFFECT},
-    {"{The basal cisterns are {patent|clear}.|Basal cisterns preserved.}", F_CISTERNS},
-    {"{Normal {major |}flow voids.|Intracranial flow voids are preserved.}", 0},
-    {"{Sulci are {normal|age-appropriate}.|Normal sulcal pattern.}", F_SULCI},
-    {"{The posterior fossa is {normal|unremarkable}.|Normal brainstem and cerebellum.}", 0},
-    {"{Marrow signal of the calvarium is normal.|The calvarium is unremarkable.}", 0},
-    {"{The {imaged|visualised} sinuses are clear.|Paranasal sinuses unremarkable.}", 0},
-};
-
-static const sec_sentence negatives[] = {
-    {"{No {evidence of |}acute infarct{ion|}.|No restricted diffusion.}", F_INFARCT | F_MASS},
-    {"{No {intracranial |}mass.|No space-occupying lesion.}", F_MASS},
-    {"{No hydrocephalus.|No ventricular dilatation.}", F_VENTRICLES},
-    {"{No {intracranial |}haemorrhage.|No evidence of haemorrhage.}", 0},
-    {"{No extra-axial collection.|No extra-axial abnormality.}", F_EXTRA_AXIAL},
-    {"{No demyelinating {lesion|plaque}.|No white matter lesion.}", F_WHITE | F_INFARCT},
-};
-
-static const sec_style style = {
-    .study = "{Axial {sequence}|Axial {sequence}|} {brain MRI|MRI of the brain|MR of the brain|brain MR}",
-    .technique = "{Axial {sequences} images{ were obtained|}.|MRI of the brain with {sequences} {sequences were|imaging was} performed.}",
-    .normal = normals, .n_normal = ph_count(normals),
-    .negative = negatives, .n_negative = ph_count(negatives),
-    .normal_history = "{age} {sex} with {headache|dizziness|memory complaints|a first seizure|tinnitus|paraesthesia}. {?cause.|Exclude demyelination.|}",
-    .normal_impression = "{Normal MRI of the brain.|Normal brain MRI.|No intracranial abnormality.|No mass, infarct or demyelination.|Unremarkable study.}",
-    .normal_caption = "{{study} {with no|showing no} {intracranial |}abnormality.|Normal axial {sequence} {brain MRI|MRI of the brain}.|{study} that is normal.}",
-};
+/* ---- The report ------------------------------------------------------ */
 
 static const char *const sequence_words[SEQUENCES] = {
     "T1-weighted", "post-contrast T1-weighted", "T2-weighted", "FLAIR", "diffusion-weighted"};
@@ -680,11 +569,25 @@ static rs_status write_report(ph_case *c, const finding *f, const study *st, rs_
 {
     ph_prose p = ph_prose_new(c, r);
     const char *site = f->what->site;
+    bool contrast = false, diffusion = false;
     char list[120];
 
     snprintf(list, sizeof list, "%s%s%s%s%s", sequence_words[st->seq[0]], st->n == 3 ? ", " :
              st->n == 2 ? " and " : "", st->n > 1 ? sequence_words[st->seq[1]] : "",
              st->n > 2 ? " and " : "", st->n > 2 ? sequence_words[st->seq[2]] : "");
+    for (size_t k = 0; k < st->n; k++) {
+        contrast |= st->seq[k] == T1C;
+        diffusion |= st->seq[k] == DWI;
+    }
+    ph_set(&p, "homogeneous", contrast ? "{avid |}homogeneous enhancement" : "homogeneous "
+        "signal");
+    ph_set(&p, "ring", contrast ? "{ring-enhancing|rim-enhancing}" : "ring-like");
+    ph_set(&p, "restricted", diffusion ? "The contents show restricted diffusion." : "");
+    ph_set(&p, "bright", diffusion ? "{Restricted diffusion|High signal on diffusion-weighted "
+        "imaging}"
+                                   : "{Hyperintense signal|T2/FLAIR hyperintensity}");
+    ph_set(&p, "grade", c->n_findings ? sec_grade_word(c->findings[0].size) : "");
+    ph_set(&p, "shifted", f->shift >= 2.5f ? "{ with {shift} of midline shift|}" : "");
     ph_set(&p, "sequence", sequence_words[st->seq[0]]);
     ph_set(&p, "sequences", list);
     ph_set(&p, "side", sec_side_word(f->what->side));
@@ -694,7 +597,7 @@ static rs_status write_report(ph_case *c, const finding *f, const study *st, rs_
     ph_set(&p, "mm", sec_mm_words(f->size));
     ph_set(&p, "shift", sec_mm_words((double)f->shift));
     ph_set(&p, "extent", f->size > 0.65 ? "{severe|extensive|marked}" : "{moderate|established}");
-    return sec_report(c, &style, f->what->kind == NORMAL ? NULL : &words[f->what->kind], &p, err);
+    return sec_report(c, &brain_mr_style, f->what->kind == NORMAL ? NULL : &brain_mr_words[f->what->kind], &p, err);
 }
 
 /* ---- The case -------------------------------------------------------- */
@@ -708,8 +611,8 @@ static finding finding_new(const combo *w, bool blank, rs_random *r)
     f.size = rs_random_range(r, lo, hi);
     if (hi > lo)
         f.shift = traits[w->kind].shift * (float)((f.size - lo) / (hi - lo)) *
-                  (float)rs_random_range(r, 0.5, 1.0);
-    f.turn = (float)rs_random_range(r, 0.0, 3.14);
+                  sec_range(r, 0.5, 1.0);
+    f.turn = sec_range(r, 0.0, 3.14);
     f.count = w->kind == METASTASES ? 3 + rs_random_below(r, 5) : 9 + rs_random_below(r, 9);
     if (w->kind == MENINGIOMA) {                            /* x is the angle in degrees */
         sec_outline inner;

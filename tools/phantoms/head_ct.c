@@ -6,25 +6,12 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "brain.h"
-#include "canvas.h"
-#include "section_report.h"
+#include "head_ct_int.h"
 
 #include <math.h>
 #include <stdio.h>
 
 static const float PI = 3.14159265f;
-
-typedef enum {
-    NORMAL, EPIDURAL, SUBDURAL_ACUTE, SUBDURAL_CHRONIC, INTRACEREBRAL, SUBARACHNOID,
-    INTRAVENTRICULAR, INFARCT_MCA, INFARCT_PCA, LACUNE, HYDROCEPHALUS, MASS, CALCIFIED,
-    ATROPHY, KINDS
-} kind_id;
-
-/* Bits of families: what a finding makes untrue in a normal sentence. */
-enum {
-    F_BLOOD = 1, F_EXTRA_AXIAL = 2, F_EFFECT = 4, F_INFARCT = 8, F_VENTRICLES = 16,
-    F_CISTERNS = 32, F_MASS = 64, F_SULCI = 128, F_FRACTURE = 256, F_BASAL = 512, F_OLD = 1024
-};
 
 typedef struct {
     kind_id     kind;
@@ -179,8 +166,8 @@ static void paint_collection(sec_scene *s, const brain_plan *p, finding *f, rs_r
         d[i] = 1e3f;
         if (depth[i] <= -2.0f)
             continue;
-        float t = atan2f(s->u[i], -s->v[i]);
-        size_t k = (size_t)((t < 0.0f ? t + 2.0f * PI : t) / (2.0f * PI) * SEC_DIRECTIONS) % SEC_DIRECTIONS;
+        float t = atan2f(s->u[i], -s->v[i]) / (2.0f * PI) * SEC_DIRECTIONS;
+        size_t k = (size_t)(t < 0.0f ? t + SEC_DIRECTIONS : t) % SEC_DIRECTIONS;
 
         if (p->collection[k] > 0.6f && brain[i] < 8.0f)
             d[i] = fmaxf(-depth[i], depth[i] - p->collection[k]);
@@ -190,7 +177,7 @@ static void paint_collection(sec_scene *s, const brain_plan *p, finding *f, rs_r
     sec_paint_field(s, d, sec_everywhere(s), &ink, r);
     if (f->what->kind == SUBDURAL_CHRONIC && rs_random_unit(r) < 0.35) {
         /* acute on chronic: denser blood settles behind */
-        float level = (float)rs_random_range(r, 15.0, 40.0);
+        float level = sec_range(r, 15.0, 40.0);
         for (size_t i = 0; i < n; i++)
             d[i] = fmaxf(d[i], level - s->v[i]);
         ink.value[0] = f->bright + 22.0f;
@@ -202,12 +189,12 @@ static void paint_collection(sec_scene *s, const brain_plan *p, finding *f, rs_r
 static void paint_haemorrhage(sec_scene *s, finding *f, float scale, rs_random *r)
 {
     bool deep = f->what->site[0] == 'b';
-    float a = (float)f->size * 0.5f * scale, b = a * (float)rs_random_range(r, 0.55, 0.85);
-    float turn = deep ? 1.35f * (float)f->what->side : (float)rs_random_range(r, -1.0, 1.0);
+    float a = (float)f->size * 0.5f * scale, b = a * sec_range(r, 0.55, 0.85);
+    float turn = deep ? 1.35f * (float)f->what->side : sec_range(r, -1.0, 1.0);
     sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, b, turn, 0.28f, r);
     sec_ink rim = ink_of(f, 19.0f, 4.0f, 1.2f);
 
-    rim.grow = (float)rs_random_range(r, 2.5, 6.5);
+    rim.grow = sec_range(r, 2.5, 6.5);
     rim.alpha = 0.85f;
     rim.clip = s->spare[BRAIN_MASK];
     sec_paint(s, &blob, &rim, r);
@@ -220,8 +207,8 @@ static void paint_haemorrhage(sec_scene *s, finding *f, float scale, rs_random *
 static void paint_mass(sec_scene *s, finding *f, float scale, rs_random *r)
 {
     float a = (float)f->size * 0.5f * scale;
-    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.75, 1.0),
-                                 (float)rs_random_range(r, 0.0, 3.0), 0.22f, r);
+    sec_shape blob = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.75, 1.0),
+                                 sec_range(r, 0.0, 3.0), 0.22f, r);
     sec_shape swelling = sec_ellipse(f->at.x * 0.95f, f->at.y, a + 12.0f * scale,
                                      a + 15.0f * scale, 0.0f, 0.3f, r);
     const float *fluid = s->spare[BRAIN_FLUID_DISTANCE];
@@ -267,8 +254,8 @@ static void paint_small(sec_scene *s, finding *f, float scale, rs_random *r)
 {
     bool stone = f->what->kind == CALCIFIED;
     float a = (float)f->size * 0.5f * sec_mix(1.0f, scale, 0.5f);
-    sec_shape dot = sec_ellipse(f->at.x, f->at.y, a, a * (float)rs_random_range(r, 0.65, 1.0),
-                                (float)rs_random_range(r, 0.0, 3.0), stone ? 0.35f : 0.15f, r);
+    sec_shape dot = sec_ellipse(f->at.x, f->at.y, a, a * sec_range(r, 0.65, 1.0),
+                                sec_range(r, 0.0, 3.0), stone ? 0.35f : 0.15f, r);
     sec_ink ink = ink_of(f, f->bright, stone ? 1.0f : 1.6f, stone ? 0.7f : 0.4f);
 
     if (stone)
@@ -351,9 +338,9 @@ static void paint_finding(sec_scene *s, const brain_plan *p, brain_level l, find
 static void paint_holder(sec_scene *s, rs_random *r)
 {
     sec_point p[5] = {{-104, 15}, {-98, 72}, {0, 116}, {98, 72}, {104, 15}};
-    float w = (float)rs_random_range(r, 0.4, 1.0), radius[5] = {w, w, w, w, w};
+    float w = sec_range(r, 0.4, 1.0), radius[5] = {w, w, w, w, w};
     sec_shape a = sec_tube(p, radius, 5);
-    sec_ink ink = {.value = {(float)rs_random_range(r, 20.0, 160.0)}, .soft = 1.0f};
+    sec_ink ink = {.value = {sec_range(r, 20.0, 160.0)}, .soft = 1.0f};
 
     sec_paint(s, &a, &ink, r);
 }
@@ -362,9 +349,9 @@ static void paint_holder(sec_scene *s, rs_random *r)
 static void harden_beam(sec_scene *s, brain_level l, rs_random *r)
 {
     const float *depth = s->spare[BRAIN_DEPTH];
-    float cup = (float)rs_random_range(r, 2.0, 7.0), reach = (float)rs_random_range(r, 4.0, 9.0);
-    float band = l == BRAIN_BASE ? (float)rs_random_range(r, 2.0, 9.0) : 0.0f;
-    float at = (float)rs_random_range(r, 10.0, 24.0);
+    float cup = sec_range(r, 2.0, 7.0), reach = sec_range(r, 4.0, 9.0);
+    float band = l == BRAIN_BASE ? sec_range(r, 2.0, 9.0) : 0.0f;
+    float at = sec_range(r, 10.0, 24.0);
 
     for (size_t i = 0, n = s->width * s->height; i < n; i++) {
         if (depth[i] <= 0.0f)
@@ -377,8 +364,12 @@ static void harden_beam(sec_scene *s, brain_level l, rs_random *r)
     }
 }
 
-typedef struct { float mm, turn, low, high, noise, sharp; sec_point shift; size_t side; bool holder; }
-scanner;
+typedef struct {
+    float     mm, turn, low, high, noise, sharp;
+    sec_point shift;
+    size_t    side;
+    bool      holder;
+} scanner;
 
 static scanner scanner_new(rs_random *r)
 {
@@ -386,12 +377,12 @@ static scanner scanner_new(rs_random *r)
     scanner c = {.side = sides[rs_random_below(r, 5)]};
     double level = rs_random_range(r, 32.0, 40.0), width = rs_random_range(r, 72.0, 100.0);
 
-    c.mm = (float)(rs_random_range(r, 205.0, 235.0) / (double)c.side);
+    c.mm = (float)(rs_random_range(r, 214.0, 246.0) / (double)c.side);
     c.turn = 0.07f * sec_normal(r);
     c.low = (float)(level - width * 0.5);
     c.high = (float)(level + width * 0.5);
-    c.noise = (float)rs_random_range(r, 2.0, 4.6);
-    c.sharp = (float)rs_random_range(r, 0.1, 0.7);
+    c.noise = sec_range(r, 2.0, 4.6);
+    c.sharp = sec_range(r, 0.1, 0.7);
     c.shift = (sec_point){3.0f * sec_normal(r), 3.0f * sec_normal(r) - 2.0f};
     c.holder = rs_random_unit(r) < 0.4;
     return c;
@@ -404,7 +395,7 @@ static void draw_inks(brain_inks inks, const finding *f, rs_random *r)
         [BRAIN_BONE] = 1100, [BRAIN_DIPLOE] = 420, [BRAIN_FLUID] = 6, [BRAIN_SULCAL] = 8,
         [BRAIN_GREY] = 38, [BRAIN_WHITE] = 28.5f, [BRAIN_DEEP] = 37, [BRAIN_PALLIDUM] = 35,
         [BRAIN_FALX] = 52, [BRAIN_PLEXUS] = 130, [BRAIN_VESSEL] = 48};
-    float contrast = (float)rs_random_range(r, 0.8, 1.2);
+    float contrast = sec_range(r, 0.8, 1.2);
 
     for (size_t t = 0; t < BRAIN_TISSUES; t++)
         for (size_t c = 0; c < SEC_CHANNELS; c++)
@@ -443,110 +434,7 @@ static rs_status draw_level(rs_image *im, const brain_plan *patient, brain_level
     return st;
 }
 
-/* ---- Reports --------------------------------------------------------- */
-
-#define TRAUMA "{age} {sex}, {fall from a ladder|road traffic accident|assault|head injury after a fall|found on the floor}. {GCS 13.|Reduced GCS.|Headache and vomiting.|Brief loss of consciousness.|?intracranial bleed.}"
-#define STROKE "{age} {sex} with {sudden|acute} {side*0|}{weakness|onset hemiparesis|focal neurological deficit}. {?stroke.|Stroke protocol.|Exclude haemorrhage.|Onset two hours ago.}"
-#define HEADACHE "{age} {sex} with {progressive headache|new seizures|headache and confusion|behavioural change}. {?space-occupying lesion.|?cause.|}"
-
-static const sec_words words[KINDS] = {
-    [EPIDURAL] = {F_BLOOD | F_EXTRA_AXIAL | F_EFFECT | F_SULCI,
-        "{{size}|acute|{mm}} {side} {site} {epidural*2|extradural} haematoma",
-        TRAUMA,
-        "{There is a|} {biconvex|lentiform|lens-shaped}{,| } hyperdense {extra-axial|extradural} collection {over|overlying} the {side} {site} {lobe|convexity}, {measuring|up to} {mm} {in depth|thick|in maximal thickness}. {{In keeping|Consistent} with an {epidural|extradural} haematoma.|} {Midline shift of {shift} to the {other}.|{Underlying|Adjacent} sulci are effaced.|Local mass effect on the {side} {site} lobe.}",
-        "{Acute|A {size} acute} {side} {site} {epidural*2|extradural} haematoma{, {mm} thick|}{ with {shift} of midline shift|}. {Urgent neurosurgical {review|opinion} {advised|recommended}.|Findings discussed with the referring team.|}"},
-    [SUBDURAL_ACUTE] = {F_BLOOD | F_EXTRA_AXIAL | F_EFFECT | F_SULCI,
-        "{{size}|{mm}|} {acute} {side} subdural haematoma",
-        TRAUMA,
-        "{There is a|} {crescentic|crescent-shaped|hyperdense crescentic} {hyperdense|high-attenuation} collection {along|over} the {side} cerebral {convexity|hemisphere} {measuring up to|with a depth of} {mm}. {There is {shift} of midline shift to the {other}.|The {side} lateral ventricle is compressed, with {shift} of midline shift.|Effacement of the {side} hemispheric sulci.}",
-        "{Acute {side} subdural haematoma|{size} acute {side} subdural haematoma|{side} acute subdural haematoma} {with {shift} midline shift to the {other}|with mass effect}. {Neurosurgical referral {suggested|advised}.|}"},
-    [SUBDURAL_CHRONIC] = {F_EXTRA_AXIAL | F_EFFECT | F_SULCI | F_BLOOD,
-        "{{size}|{mm}|} chronic {side} subdural haematoma",
-        "{age} {sex} with {increasing confusion|unsteadiness and falls|headache for weeks|cognitive decline}. {On anticoagulants.|?subdural.|}",
-        "{There is a|} {crescentic|crescent-shaped} hypodense {subdural|extra-axial} collection over the {side} {cerebral convexity|frontoparietal convexity}, {measuring|up to} {mm}, {in keeping with|likely} chronic subdural {haematoma|blood}. {Effacement of the adjacent sulci{ and {shift} of midline shift|}.|Mild mass effect{ on the {side} lateral ventricle|}.}",
-        "{Chronic {side} subdural haematoma|{size} chronic {side} subdural haematoma|{side} chronic subdural haematoma}{ with mass effect| with {shift} midline shift|}. {Neurosurgical opinion suggested.|}"},
-    [INTRACEREBRAL] = {F_BLOOD | F_EFFECT | F_SULCI,
-        "{{size}|acute|{mm}} {side} {place} {haemorrhage|haematoma|intraparenchymal haemorrhage}",
-        STROKE " {Hypertensive.|On warfarin.|}",
-        "{There is a|A} {mm} {hyperdense|high-attenuation} {intraparenchymal|parenchymal|intra-axial} {haematoma|haemorrhage|bleed} {centred on|in|within} the {side} {site}{ with {surrounding|a rim of} oedema|, surrounded by low-attenuation oedema|}. {{There is|} {mild |}mass effect{ with {shift} of midline shift|}.|}",
-        "{Acute|A {size} acute} {side} {place} {haemorrhage|haematoma|intracerebral haemorrhage}{, {likely|probably} hypertensive|}. {CT angiography {may be considered|advised} to exclude an underlying lesion.|}"},
-    [SUBARACHNOID] = {F_BLOOD | F_CISTERNS | F_BASAL | F_SULCI,
-        "+{diffuse|acute|extensive} subarachnoid haemorrhage {in the basal cisterns|filling the basal cisterns|centred on the suprasellar cistern}",
-        "{age} {sex} with {thunderclap headache|sudden severe headache|worst headache of life|collapse and neck stiffness}. {?SAH.|}",
-        "{Diffuse|Extensive} {hyperdensity|high attenuation|acute blood} {is seen in|fills|throughout} the {basal cisterns|suprasellar and ambient cisterns}{, extending into the Sylvian fissures| and both Sylvian fissures| and the anterior interhemispheric fissure}.",
-        "{Acute|Diffuse} subarachnoid haemorrhage{ in the basal cisterns|}, {suspicious for|likely from} a ruptured aneurysm. {CT angiography {recommended|advised}.|Urgent CTA and neurosurgical referral.}"},
-    [INTRAVENTRICULAR] = {F_BLOOD | F_VENTRICLES,
-        "+intraventricular haemorrhage {layering in the occipital horns|in the lateral ventricles|within both lateral ventricles}",
-        STROKE,
-        "{Hyperdense|High-attenuation} {blood|material} {layers dependently|is seen} in the {occipital horns of the lateral ventricles|lateral ventricles}{ and the third ventricle|}{, more on one side|}.",
-        "{Intraventricular haemorrhage|Acute intraventricular haemorrhage}{ in the lateral ventricles|}. {Follow-up to exclude hydrocephalus.|Underlying vascular lesion to be excluded.|}"},
-    [INFARCT_MCA] = {F_INFARCT | F_EFFECT | F_SULCI,
-        "{large|acute|{size}} {side} {middle cerebral artery|MCA}{ territory|} infarct",
-        STROKE,
-        "{There is|} {wedge-shaped |}{low attenuation|hypodensity|hypoattenuation} {in|throughout} the {side} {middle cerebral artery|MCA} territory with {loss of grey-white differentiation|loss of the insular ribbon|effacement of the sulci}. {No haemorrhagic transformation.|{Mild|Some} mass effect on the {side} lateral ventricle.|}",
-        "{Acute|Established|Acute to subacute} {side} {middle cerebral artery|MCA} {territory |}infarct{, no haemorrhage|}."},
-    [INFARCT_PCA] = {F_INFARCT | F_SULCI,
-        "{acute|{size}|} {side} {posterior cerebral artery|PCA} territory infarct in the occipital lobe",
-        "{age} {sex} with {sudden visual loss|homonymous hemianopia|acute visual field defect}. {?stroke.|}",
-        "{Low attenuation|Hypodensity} {involving|in} the {side} {occipital lobe|medial occipital lobe}, {in the {posterior cerebral artery|PCA} territory|corresponding to the PCA territory}, with loss of grey-white differentiation.",
-        "{Acute|Subacute} {side} {occipital|PCA territory|posterior cerebral artery} infarct{ of the occipital lobe|}."},
-    [LACUNE] = {F_OLD,
-        "{small|{mm}|} {side} {basal ganglia|basal ganglia} {lacunar infarct|lacune}",
-        "{age} {sex} with {memory loss|previous TIA|hypertension and unsteadiness|pure motor weakness}.",
-        "{Small|{mm}|Well-defined} {hypodense focus|low-attenuation focus|lacune} in the {side} {basal ganglia|lentiform nucleus}{, {in keeping with|consistent with|likely} a lacunar infarct|}.",
-        "{Old|Chronic|{mm}|} {side} basal ganglia {lacunar infarct|lacune}. {No acute haemorrhage.|No acute territorial infarct.|}"},
-    [HYDROCEPHALUS] = {F_VENTRICLES | F_SULCI,
-        "+{{size}|marked|} {hydrocephalus|communicating hydrocephalus} with {enlarged|dilated} lateral ventricles",
-        "{age} {sex} with {headache and vomiting|gait disturbance and incontinence|drowsiness|blocked shunt?}.",
-        "{Marked|There is} {symmetrical |}{dilatation|enlargement} of the {lateral and third ventricles|ventricular system}, {out of proportion to the sulci|with effaced sulci|with periventricular low attenuation suggesting transependymal oedema}.",
-        "{{size}|} hydrocephalus{ with dilated lateral and third ventricles|}. {Comparison with previous imaging advised.|Neurosurgical review.|}"},
-    [MASS] = {F_MASS | F_EFFECT | F_SULCI,
-        "{{size}|{mm}} {side} {site} {mass|tumour|space-occupying lesion} with {surrounding |vasogenic |}oedema",
-        HEADACHE,
-        "{There is a|A} {mm} {slightly hyperdense|heterogeneous|irregular} {mass|lesion} in the {side} {site} {surrounded by|with extensive|with} {vasogenic oedema|white matter oedema}{, causing {shift} of midline shift|}. {The overlying sulci are effaced.|}",
-        "{side} {site} mass {measuring {mm} |}with {vasogenic oedema|surrounding oedema}, {suspicious for|likely} {a primary brain tumour|glioma or metastasis|neoplasm}. {Contrast-enhanced MRI recommended.|}"},
-    [CALCIFIED] = {F_OLD,
-        "{{mm}|small|densely|} calcified {lesion|focus|granuloma} in the {side} {site}",
-        "{age} {sex} with {a seizure|headache|minor head injury}.",
-        "{A|There is a} {mm} {densely |coarsely |}calcified {lesion|focus} in the {side} {site} {without oedema|without mass effect|with no surrounding oedema}.",
-        "{Calcified lesion|Calcified focus} in the {side} {site}, {likely|probably} {an old granuloma|a benign calcified lesion|cavernoma or old infection}."},
-    [ATROPHY] = {F_VENTRICLES | F_SULCI,
-        "+{generalised |diffuse |marked |}cerebral {atrophy|volume loss}",
-        "{age} {sex} with {cognitive decline|memory loss|dementia|recurrent falls}.",
-        "{There is|} {prominence|widening} of the {cortical sulci|sulci} and {ventricles|ventricular system}, {in keeping with|consistent with|indicating} {generalised|diffuse} {cerebral atrophy|parenchymal volume loss}.",
-        "{Generalised|Diffuse|Marked} cerebral atrophy{, greater than expected for age|}. {No acute intracranial abnormality.|No intracranial haemorrhage or mass.|}"},
-};
-
-static const sec_sentence normals[] = {
-    {"{The ventricles {are|} normal in size {and configuration|and symmetrical}.|Ventricular size is {normal|within normal limits}.}", F_VENTRICLES | F_EFFECT | F_MASS},
-    {"{The basal cisterns are {patent|preserved|clear}.|Patent basal cisterns.}", F_CISTERNS},
-    {"{Grey-white {matter |}differentiation is {preserved|maintained}.|Preserved grey-white differentiation.}", F_INFARCT | F_MASS},
-    {"{The midline is {central|preserved}.|No midline shift.|Midline structures are undisplaced.}", F_EFFECT | F_INFARCT},
-    {"{The sulci {are|} normal for age.|Sulcal pattern is {unremarkable|age-appropriate}.}", F_SULCI},
-    {"{The calvarium is intact.|No skull fracture.|{The bones|Bony structures} are unremarkable.}", F_FRACTURE},
-    {"{The {imaged|visualised} paranasal sinuses {and mastoid air cells |}are clear.|Paranasal sinuses clear.}", 0},
-    {"{The posterior fossa is {normal|unremarkable}.|Normal appearance of the brainstem and cerebellum.}", F_BASAL},
-    {"{The {orbits|imaged orbits} are unremarkable.|Soft tissues of the scalp are unremarkable.}", 0},
-};
-
-static const sec_sentence negatives[] = {
-    {"{No {acute |}intracranial haemorrhage.|There is no {evidence of |}{acute |}haemorrhage.}", F_BLOOD},
-    {"{No extra-axial collection.|No subdural or extradural collection.}", F_EXTRA_AXIAL},
-    {"{No mass effect{ or midline shift|}.|No space-occupying lesion.}", F_EFFECT | F_MASS | F_INFARCT},
-    {"{No {evidence of |}acute {territorial |}infarct{ion|}.|No established {large-vessel |}infarct.}", F_INFARCT},
-    {"{No hydrocephalus.|No ventricular enlargement.}", F_VENTRICLES},
-    {"{No mass.|No focal {mass |}lesion{ is seen|}.}", F_MASS | F_OLD | F_BLOOD | F_INFARCT},
-};
-
-static const sec_style style = {
-    .study = "{Axial|} {non-contrast|unenhanced|noncontrast|plain} {head CT|CT {of the |}head|CT of the brain|brain CT}",
-    .technique = "{Non-contrast|Unenhanced} {axial |}{CT of the head|head CT|CT brain}{ was performed| from skull base to vertex|}.",
-    .normal = normals, .n_normal = ph_count(normals),
-    .negative = negatives, .n_negative = ph_count(negatives),
-    .normal_history = "{" TRAUMA "|" STROKE "|" HEADACHE "}",
-    .normal_impression = "{No acute intracranial {abnormality|pathology}.|Normal {unenhanced |}{head CT|CT of the head|CT brain}.|No intracranial haemorrhage, mass or {acute |}infarct.|Normal study.}",
-    .normal_caption = "{{study} {with no|showing no} {acute |}{intracranial |}abnormality.|Normal {non-contrast|unenhanced|axial} {head CT|CT of the head|brain CT}.|{study} that is normal.}",
-};
+/* ---- The report ------------------------------------------------------ */
 
 static rs_status write_report(ph_case *c, const finding *f, rs_random *r, rs_err *err)
 {
@@ -563,8 +451,12 @@ static rs_status write_report(ph_case *c, const finding *f, rs_random *r, rs_err
     ph_set(&p, "size", c->n_findings ? c->findings[0].size : "");
     ph_set(&p, "mm", sec_mm_words(f->size));
     ph_set(&p, "shift", sec_mm_words(f->shift));
-    ph_set(&p, "acute", "acute");
-    return sec_report(c, &style, w->kind == NORMAL ? NULL : &words[w->kind], &p, err);
+    ph_set(&p, "grade", c->n_findings ? sec_grade_word(c->findings[0].size) : "");
+    ph_set(&p, "shifted", f->shift >= 2.5f ? "{ with {shift} of midline shift{ to the "
+        "{other}|}|}" : "");
+    ph_set(&p, "moved", f->shift >= 2.5f ? "{Midline shift of {shift} to the {other}.|There is "
+           "{shift} of midline shift to the {other}.}" : "{No significant midline shift.|}");
+    return sec_report(c, &head_ct_style, w->kind == NORMAL ? NULL : &head_ct_words[w->kind], &p, err);
 }
 
 /* ---- The case -------------------------------------------------------- */
@@ -580,22 +472,22 @@ static finding finding_new(const combo *w, bool blank, rs_random *r)
     f.at = (sec_point){side * (w->x + 2.5f * sec_normal(r)), w->y + 3.0f * sec_normal(r)};
     f.angle = side * (w->x + 5.0f * sec_normal(r)) * PI / 180.0f;
     f.length = w->kind == EPIDURAL ? (float)(f.size * rs_random_range(r, 0.9, 1.2) + 17.0)
-                                   : (float)rs_random_range(r, 84.0, 104.0);
+                                   : sec_range(r, 84.0, 104.0);
     switch (w->kind) {
-    case SUBDURAL_CHRONIC: f.bright = (float)rs_random_range(r, 12.0, 21.0); break;
-    case INFARCT_MCA: case INFARCT_PCA: f.bright = (float)rs_random_range(r, 17.0, 22.0); break;
-    case LACUNE:    f.bright = (float)rs_random_range(r, 9.0, 15.0); break;
-    case MASS:      f.bright = (float)rs_random_range(r, 40.0, 50.0); break;
-    case CALCIFIED: f.bright = (float)rs_random_range(r, 150.0, 500.0); break;
-    case SUBARACHNOID: f.bright = (float)rs_random_range(r, 54.0, 68.0); break;
-    default:        f.bright = (float)rs_random_range(r, 58.0, 74.0); break;
+    case SUBDURAL_CHRONIC: f.bright = sec_range(r, 12.0, 21.0); break;
+    case INFARCT_MCA: case INFARCT_PCA: f.bright = sec_range(r, 17.0, 22.0); break;
+    case LACUNE:    f.bright = sec_range(r, 9.0, 15.0); break;
+    case MASS:      f.bright = sec_range(r, 40.0, 50.0); break;
+    case CALCIFIED: f.bright = sec_range(r, 150.0, 500.0); break;
+    case SUBARACHNOID: f.bright = sec_range(r, 54.0, 68.0); break;
+    default:        f.bright = sec_range(r, 58.0, 74.0); break;
     }
     if (w->kind == INTRACEREBRAL && w->site[0] == 't')
         f.size = 14.0 + (f.size - 18.0) * 0.5;             /* the thalamus is small */
     if (w->kind == INTRACEREBRAL && w->site[0] == 'b')
         f.size = 18.0 + (f.size - 18.0) * 0.8;
     if (w->kind == INTRAVENTRICULAR)
-        f.at.y = (float)rs_random_range(r, 30.0, 42.0);
+        f.at.y = sec_range(r, 30.0, 42.0);
     return f;
 }
 
@@ -655,9 +547,10 @@ static rs_status draw(ph_case *c, size_t which, rs_random *r, rs_err *err)
         levels[0] = rs_random_below(&how, 2) ? BRAIN_VENTRICLES : BRAIN_BODIES;
     c->n_images = rs_random_unit(&how) < 0.4 && levels[0] != levels[1] ? 2 : 1;
     for (size_t i = 0; i < c->n_images; i++) {
-        float scale = i == 0 ? 1.0f : (float)rs_random_range(&how, 0.65, 0.95);
+        float scale = i == 0 ? 1.0f : sec_range(&how, 0.65, 0.95);
         sec_box box = f.box;
-        rs_status st = draw_level(&c->images[i], &plan, levels[i], &machine, &f, scale, &draws, err);
+        rs_status st = draw_level(&c->images[i], &plan, levels[i], &machine, &f, scale, &draws,
+                                  err);
 
         if (st != RS_OK)
             return st;

@@ -142,7 +142,8 @@ rs_status sec_scene_init(sec_scene *s, const sec_setup *p, rs_random *r, rs_err 
     s->centre_y = (float)p->height * 0.5f + p->shift.y / p->mm;
     s->cosine = cosf(p->turn);
     s->sine = sinf(p->turn);
-    s->slack = 3.2f * p->warp;
+    s->stretch_x = s->stretch_y = 1.0f;
+    s->slack = 2.5f * p->warp;
     s->u = at;
     s->v = at += n;
     s->rough = at += n;
@@ -157,6 +158,17 @@ rs_status sec_scene_init(sec_scene *s, const sec_setup *p, rs_random *r, rs_err 
     sec_noise(s->fine, s->width, s->height, 2.2 / p->mm > 2.0 ? 2.2 / p->mm : 2.0, 1.0f,
               s->spare[0], r);
     return RS_OK;
+}
+
+void sec_stretch(sec_scene *s, float x, float y, float taper)
+{
+    s->stretch_x = x;
+    s->stretch_y = y;
+    s->taper = taper;
+    for (size_t i = 0, n = s->width * s->height; i < n; i++) {
+        s->v[i] /= y;
+        s->u[i] /= x * (1.0f + taper * s->v[i] / 100.0f);
+    }
 }
 
 void sec_scene_clear(sec_scene *s)

@@ -40,6 +40,8 @@ typedef struct {
     float  mm;                       /* a pixel's side */
     float  centre_x, centre_y;       /* pixel at which u = v = 0 */
     float  cosine, sine;             /* of the rotation */
+    float  stretch_x, stretch_y;     /* a shape's (x, y) mm lies at (x * stretch_x * */
+    float  taper;                    /* (1 + taper * y / 100), y * stretch_y): sec_stretch() */
     float  slack;                    /* mm by which warps may move a point at most */
     float *u, *v;                    /* [height x width] place of each pixel, mm */
     float *picture[SEC_CHANNELS];    /* [height x width] */
@@ -59,6 +61,8 @@ typedef struct {
 
 /* RS_ENOMEM. On RS_OK end with sec_scene_clear(). */
 rs_status sec_scene_init(sec_scene *s, const sec_setup *setup, rs_random *r, rs_err *err);
+/* Give the body its proportions: wider by x, deeper by y, wider behind by taper. */
+void      sec_stretch(sec_scene *s, float x, float y, float taper);
 void      sec_scene_clear(sec_scene *s);             /* {0} is fine */
 
 /* ---- Shapes ---------------------------------------------------------- */
@@ -89,7 +93,8 @@ float     sec_distance(const sec_shape *a, float x, float y);      /* < 0 inside
 /* field[i] = min(field[i], distance) for the pixels within `reach` mm of a tube. */
 void sec_carve(const sec_scene *s, const sec_shape *tube, float reach, float *field);
 /* d[i] = distance of each pixel of the returned region: the shape grown by `margin`
- * mm and the scene's slack. d: [height x width], other entries are left. */
+ * mm and the scene's slack; what is farther than `margin` may read as any distance above
+ * it. d: [height x width], other entries are left. */
 sec_region sec_distances(const sec_scene *s, const sec_shape *a, float margin, float *d);
 
 /* ---- Ink ------------------------------------------------------------- */
@@ -145,6 +150,11 @@ void sec_rician(sec_scene *s, size_t channel, float sigma, rs_random *r);
 /* 8-bit grey: low -> 0, high -> 255. */
 rs_status sec_to_image(rs_image *im, const sec_scene *s, size_t channel, float low,
                        float high, rs_err *err);
+
+static inline float sec_range(rs_random *r, double lo, double hi)
+{
+    return (float)rs_random_range(r, lo, hi);
+}
 
 static inline float sec_mix(float a, float b, float t)
 {

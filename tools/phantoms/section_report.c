@@ -4,6 +4,9 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
+#include <string.h>
+
 
 /* ---- Words for numbers ----------------------------------------------- */
 
@@ -44,6 +47,11 @@ const char *sec_size_word(double x, double lo, double hi)
     return share < 1.0 / 3.0 ? "small" : share < 2.0 / 3.0 ? "moderate" : "large";
 }
 
+const char *sec_grade_word(const char *size)
+{
+    return strcmp(size, "small") == 0 ? "mild" : strcmp(size, "large") == 0 ? "severe" : "moderate";
+}
+
 const char *sec_side_word(int side)
 {
     return side > 0 ? "left" : side < 0 ? "right" : "";
@@ -51,22 +59,30 @@ const char *sec_side_word(int side)
 
 /* ---- The report ------------------------------------------------------ */
 
-/* Up to k sentences that hold beside findings of `family`, in random order. */
+/* Up to k sentences in random order, none about a topic dealt with. */
 static void say_true(rs_buf *out, ph_prose *p, const sec_sentence *list, size_t n, size_t k,
-                     unsigned family)
+                     unsigned *dealt)
 {
-    const char *usable[64];
-    size_t m = 0;
+    size_t order[32];
 
-    for (size_t i = 0; i < n && m < ph_count(usable); i++)
-        if (!(list[i].untrue_with & family))
-            usable[m++] = list[i].text;
-    ph_say_some(out, p, usable, m, k);
+    assert(n <= ph_count(order));
+    for (size_t i = 0; i < n; i++)
+        order[i] = i;
+    rs_random_shuffle(&p->r, order, n);
+    for (size_t i = 0; i < n && k > 0; i++) {
+        const sec_sentence *one = &list[order[i]];
+
+        if (one->topics & *dealt)
+            continue;
+        *dealt |= one->topics;
+        ph_say(out, p, one->text);
+        k--;
+    }
 }
 
 static void say_findings(rs_buf *out, ph_prose *p, const sec_style *style, const sec_words *w)
 {
-    unsigned family = w ? w->family : 0;
+    unsigned dealt = w ? w->family : 0;
     size_t normal = 1 + rs_random_below(&p->r, 3), negative = rs_random_below(&p->r, 3);
 
     if (rs_random_below(&p->r, 2))
@@ -78,10 +94,10 @@ static void say_findings(rs_buf *out, ph_prose *p, const sec_style *style, const
     bool early = rs_random_below(&p->r, 4) != 0;        /* the finding comes first */
     if (w && early)
         ph_say(out, p, w->findings);
-    say_true(out, p, style->normal, style->n_normal, normal, family);
+    say_true(out, p, style->normal, style->n_normal, normal, &dealt);
     if (w && !early)
         ph_say(out, p, w->findings);
-    say_true(out, p, style->negative, style->n_negative, negative, family);
+    say_true(out, p, style->negative, style->n_negative, negative, &dealt);
 }
 
 rs_status sec_report(ph_case *c, const sec_style *style, const sec_words *w, ph_prose *p,

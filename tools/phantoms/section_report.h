@@ -11,10 +11,11 @@
 
 #include "prose.h"
 
-/* A sentence that is true unless a finding of one of these families is there. */
+/* A sentence that is true unless a finding of one of these families is there; once
+ * said, nothing more is said about what it speaks of. */
 typedef struct {
     const char *text;
-    unsigned    untrue_with;         /* bits of sec_words.family */
+    unsigned    topics;              /* bits of sec_words.family */
 } sec_sentence;
 
 /* What one kind of finding reads like; templates of prose.h. {noun} is expanded from
@@ -48,7 +49,9 @@ const char *sec_mm_words(double mm);
 const char *sec_cm_words(double mm);
 /* "small", "moderate", "large" for where x lies in lo..hi. */
 const char *sec_size_word(double x, double lo, double hi);
-/* "left" for +1, "right" for -1, "" for 0; and the other one. */
+/* "mild", "moderate", "severe" for "small", "moderate", "large". */
+const char *sec_grade_word(const char *size);
+/* "left" for +1, "right" for -1, "" for 0. */
 const char *sec_side_word(int side);
 
 #endif

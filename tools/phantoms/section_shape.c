@@ -136,23 +136,53 @@ static float tube_distance(const sec_shape *a, float x, float y)
     return best;
 }
 
-/* Distance to the edges; inside by even-odd crossings. */
-static float polygon_distance(const sec_shape *a, float x, float y)
+/* A polygon made ready for many distances. */
+typedef struct {
+    size_t n;
+    float x[SEC_POINTS], y[SEC_POINTS];            /* an edge's end */
+    float ex[SEC_POINTS], ey[SEC_POINTS];          /* from there to its start */
+    float inverse[SEC_POINTS];                     /* 1 / squared length */
+    float lo_x, lo_y, hi_x, hi_y;
+} polygon;
+
+static void prepare(polygon *g, const sec_shape *a)
 {
+    g->n = a->n;
+    g->lo_x = g->lo_y = FLT_MAX;
+    g->hi_x = g->hi_y = -FLT_MAX;
+    for (size_t i = 0, j = a->n - 1; i < a->n; j = i++) {
+        float ex = a->p[j].x - a->p[i].x, ey = a->p[j].y - a->p[i].y, len = ex * ex + ey * ey;
+
+        g->x[i] = a->p[i].x;
+        g->y[i] = a->p[i].y;
+        g->ex[i] = ex;
+        g->ey[i] = ey;
+        g->inverse[i] = len > 0.0f ? 1.0f / len : 0.0f;
+        g->lo_x = fminf(g->lo_x, g->x[i]);
+        g->hi_x = fmaxf(g->hi_x, g->x[i]);
+        g->lo_y = fminf(g->lo_y, g->y[i]);
+        g->hi_y = fmaxf(g->hi_y, g->y[i]);
+    }
+}
+
+/* Distance to the edges; inside by even-odd crossings. Beyond `far` mm from the
+ * polygon's box the distance to the box will do. */
+static float polygon_distance(const polygon *g, float x, float y, float far)
+{
+    float out = fmaxf(fmaxf(g->lo_x - x, x - g->hi_x), fmaxf(g->lo_y - y, y - g->hi_y));
     float best = FLT_MAX;
     bool inside = false;
 
-    for (size_t i = 0, j = a->n - 1; i < a->n; j = i++) {
-        float ex = a->p[j].x - a->p[i].x, ey = a->p[j].y - a->p[i].y;
-        float wx = x - a->p[i].x, wy = y - a->p[i].y;
-        float len = ex * ex + ey * ey, t = len > 0.0f ? (wx * ex + wy * ey) / len : 0.0f;
+    if (out > far)
+        return out;
+    for (size_t i = 0; i < g->n; i++) {
+        float ex = g->ex[i], ey = g->ey[i], wx = x - g->x[i], wy = y - g->y[i];
+        float t = (wx * ex + wy * ey) * g->inverse[i];
 
         t = t < 0.0f ? 0.0f : t > 1.0f ? 1.0f : t;
         float bx = wx - t * ex, by = wy - t * ey, d = bx * bx + by * by;
-        if (d < best)
-            best = d;
-        if ((a->p[i].y > y) != (a->p[j].y > y) &&
-            x < ex * (y - a->p[i].y) / ey + a->p[i].x)
+        best = d < best ? d : best;
+        if ((wy < 0.0f) != (wy < ey) && wx < ex * wy / ey)
             inside = !inside;
     }
     return inside ? -sqrtf(best) : sqrtf(best);
@@ -160,7 +190,12 @@ static float polygon_distance(const sec_shape *a, float x, float y)
 
 float sec_distance(const sec_shape *a, float x, float y)
 {
-    return a->tube ? tube_distance(a, x, y) : polygon_distance(a, x, y);
+    polygon g;
+
+    if (a->tube)
+        return tube_distance(a, x, y);
+    prepare(&g, a);
+    return polygon_distance(&g, x, y, FLT_MAX);
 }
 
 static size_t clamp_pixel(float at, size_t n)
@@ -174,8 +209,10 @@ static sec_region shape_region(const sec_scene *s, const sec_shape *a, float mar
 
     for (size_t i = 0; i < a->n; i++) {
         float reach = (a->tube ? a->radius[i] : 0.0f) + margin + s->slack;
-        float x = s->centre_x + (s->cosine * a->p[i].x - s->sine * a->p[i].y) / s->mm;
-        float y = s->centre_y + (s->sine * a->p[i].x + s->cosine * a->p[i].y) / s->mm;
+        float mx = a->p[i].x * s->stretch_x * (1.0f + s->taper * a->p[i].y / 100.0f);
+        float my = a->p[i].y * s->stretch_y;
+        float x = s->centre_x + (s->cosine * mx - s->sine * my) / s->mm;
+        float y = s->centre_y + (s->sine * mx + s->cosine * my) / s->mm;
 
         reach = (reach > 0.0f ? reach : 0.0f) / s->mm + 1.5f;
         lo_x = fminf(lo_x, x - reach);
@@ -190,7 +227,8 @@ static sec_region shape_region(const sec_scene *s, const sec_shape *a, float mar
 
 /* Exact at every fourth pixel, bilinear between: a distance is smooth but for its
  * ridges, and the ridges of a blob are deep inside it. */
-static void coarse_distances(const sec_scene *s, const sec_shape *a, sec_region g, float *d)
+static void coarse_distances(const sec_scene *s, const polygon *a, float far, sec_region g,
+                             float *d)
 {
     enum { STEP = 4 };
 
@@ -208,7 +246,7 @@ static void coarse_distances(const sec_scene *s, const sec_shape *a, sec_region 
                 if ((k & 1) == 0 && x0 > g.x0)
                     c[k] = right[k / 2];
                 else
-                    c[k] = sec_distance(a, s->u[at[k]], s->v[at[k]]);
+                    c[k] = polygon_distance(a, s->u[at[k]], s->v[at[k]], far);
             right[0] = c[1];
             right[1] = c[3];
             for (size_t y = y0; y < g.y1 && y < y0 + STEP; y++) {
@@ -221,25 +259,6 @@ static void coarse_distances(const sec_scene *s, const sec_shape *a, sec_region 
             }
         }
     }
-}
-
-sec_region sec_distances(const sec_scene *s, const sec_shape *a, float margin, float *d)
-{
-    enum { SMALL = 900 };            /* pixels below which exactness is cheap */
-    sec_region g = shape_region(s, a, margin);
-
-    if (g.x1 <= g.x0 || g.y1 <= g.y0)
-        return (sec_region){0, 0, 0, 0};
-    if (!a->tube && (g.x1 - g.x0) * (g.y1 - g.y0) > SMALL) {
-        coarse_distances(s, a, g, d);
-        return g;
-    }
-    for (size_t y = g.y0; y < g.y1; y++)
-        for (size_t x = g.x0; x < g.x1; x++) {
-            size_t i = y * s->width + x;
-            d[i] = sec_distance(a, s->u[i], s->v[i]);
-        }
-    return g;
 }
 
 void sec_carve(const sec_scene *s, const sec_shape *tube, float reach, float *field)
@@ -264,6 +283,37 @@ void sec_carve(const sec_scene *s, const sec_shape *tube, float reach, float *fi
                 field[i] = d < field[i] ? d : field[i];
             }
     }
+}
+
+sec_region sec_distances(const sec_scene *s, const sec_shape *a, float margin, float *d)
+{
+    enum { DOT = 26 };               /* pixels; what is smaller is measured everywhere */
+    sec_region g = shape_region(s, a, margin);
+    float far = margin > 0.0f ? margin + 6.0f * s->mm : 6.0f * s->mm;
+    polygon edges;
+
+    if (g.x1 <= g.x0 || g.y1 <= g.y0)
+        return (sec_region){0, 0, 0, 0};
+    if (a->tube && a->n > 1) {
+        for (size_t y = g.y0; y < g.y1; y++)
+            for (size_t x = g.x0; x < g.x1; x++)
+                d[y * s->width + x] = 1e3f;
+        sec_carve(s, a, margin, d);
+        return g;
+    }
+    prepare(&edges, a);
+    if (!a->tube && fminf(edges.hi_x - edges.lo_x, edges.hi_y - edges.lo_y) > DOT * s->mm) {
+        coarse_distances(s, &edges, far, g, d);
+        return g;
+    }
+    for (size_t y = g.y0; y < g.y1; y++)
+        for (size_t x = g.x0; x < g.x1; x++) {
+            size_t i = y * s->width + x;
+
+            d[i] = a->tube ? sec_distance(a, s->u[i], s->v[i])
+                           : polygon_distance(&edges, s->u[i], s->v[i], far);
+        }
+    return g;
 }
 
 /* ---- Outlines -------------------------------------------------------- */
