@@ -22,20 +22,6 @@ struct rs_progress {
     pthread_mutex_t lock;
 };
 
-rs_progress *rs_progress_new(const char *what, const char *unit, size_t total,
-                             rs_progress_mode mode)
-{
-    rs_progress *p = rs_calloc(1, sizeof *p);
-
-    if (!p)
-        return NULL;
-    *p = (rs_progress){.what = what, .unit = unit, .total = total, .mode = mode,
-                       .tty = isatty(STDERR_FILENO) == 1, .start_s = rs_now_s()};
-    p->last_s = p->start_s;
-    pthread_mutex_init(&p->lock, NULL);
-    return p;
-}
-
 /* "2:05" or "1:02:05"; "-" when it cannot be told. */
 static void time_text(char out[24], double s)
 {
@@ -87,6 +73,22 @@ static void print_line(const rs_progress *p, double now, bool last)
     if (last || !p->tty)
         fputc('\n', stderr);
     fflush(stderr);
+}
+
+rs_progress *rs_progress_new(const char *what, const char *unit, size_t total,
+                             rs_progress_mode mode)
+{
+    rs_progress *p = rs_calloc(1, sizeof *p);
+
+    if (!p)
+        return NULL;
+    *p = (rs_progress){.what = what, .unit = unit, .total = total, .mode = mode,
+                       .tty = isatty(STDERR_FILENO) == 1, .start_s = rs_now_s()};
+    p->last_s = p->start_s;
+    pthread_mutex_init(&p->lock, NULL);
+    if (p->tty && mode == RS_PROGRESS_AUTO)
+        print_line(p, p->start_s, false);      /* a bar at once: the first batch may take long */
+    return p;
 }
 
 void rs_progress_add(rs_progress *p, size_t done)

@@ -1,7 +1,7 @@
 /* progress.h - how far a long job is, for a person or for a program.
  *
- * On a terminal one line is redrawn: bar, count, rate, time left. Elsewhere a
- * plain line is printed every ten seconds and at the end. RS_PROGRESS_JSON prints
+ * On a terminal one line is redrawn from the start on: bar, count, rate, time left.
+ * Elsewhere a plain line is printed every ten seconds and at the end. RS_PROGRESS_JSON prints
  * JSON lines instead; RS_PROGRESS_QUIET prints nothing. All to stderr, so that
  * stdout stays the result's.
  *
