@@ -288,7 +288,7 @@ static rs_status draw(const columns *c, const char *path, rs_err *err)
     rs_plot_series norm[] = {series(c, NULL, STEP, NORM)}, scale[] = {series(c, NULL, STEP, SCALE)};
     rs_plot_panel panels[] = {
         {.title = "Training loss", .x_label = "step", .series = loss, .n_series = 2},
-        {.title = "Validation: text to image (t2i), image to text (i2t)", .x_label = "step",
+        {.title = "Validation: text to image (t2i) and back (i2t)", .x_label = "step",
          .series = recall, .n_series = 5, .y_max = 1},
         {.title = "Gradient norm", .x_label = "step", .series = norm, .n_series = 1, .log_y = true},
         {.title = "Logit scale", .x_label = "step", .series = scale, .n_series = 1},
