@@ -87,9 +87,9 @@ static rs_status number_rows(rs_dataset *ds, const rs_manifest *m, rs_err *err)
     rs_arena mem = {0};
     const char **s = rs_new(&mem, const char *, n), **keys = NULL;
     int32_t *set = rs_new(&mem, int32_t, n), *named = rs_new(&mem, int32_t, n);
-    int32_t *label = rs_new(&mem, int32_t, n);
-    size_t n_keys = 0;
-    rs_status st = s && set && named && label ? RS_OK : no_memory(err);
+    int32_t *label = rs_new(&mem, int32_t, n), *kind = rs_new(&mem, int32_t, n);
+    size_t n_keys = 0, n_kinds = 0;
+    rs_status st = s && set && named && label && kind ? RS_OK : no_memory(err);
 
     for (size_t i = 0; st == RS_OK && i < n; i++)
         s[i] = m->rows[ds->rows[i].line].set;
@@ -99,6 +99,10 @@ static rs_status number_rows(rs_dataset *ds, const rs_manifest *m, rs_err *err)
         s[i] = m->rows[ds->rows[i].line].label;
     if (st == RS_OK)
         st = number_strings(s, n, named, &ds->label_names, &ds->n_labels, &ds->mem, err);
+    for (size_t i = 0; st == RS_OK && i < n; i++)
+        s[i] = m->rows[ds->rows[i].line].kind;
+    if (st == RS_OK)
+        st = number_strings(s, n, kind, &keys, &n_kinds, &mem, err);
     for (size_t i = 0; st == RS_OK && i < n; i++) {
         s[i] = positive_key(&m->rows[ds->rows[i].line], &mem);
         if (!s[i])
@@ -110,6 +114,7 @@ static rs_status number_rows(rs_dataset *ds, const rs_manifest *m, rs_err *err)
         ds->rows[i].set = set[i];
         ds->rows[i].named_label = named[i];
         ds->rows[i].label = label[i];
+        ds->rows[i].kind = kind[i];
     }
     rs_arena_clear(&mem);
     return st;

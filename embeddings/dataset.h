@@ -6,6 +6,8 @@
  *    "texts": ["...", ...],             one or more; one is drawn each time
  *    "label": "hand radiograph",        or null. Rows of equal label are positives for
  *                                       each other; null: of equal texts only
+ *    "kind": "hand",                    optional. Rows of equal kind are hard to tell apart,
+ *                                       see sampler.h
  *    "set": "mednist",                  sampled and reported set by set
  *    "split": "train",                  "train", "val", or "test" (never loaded)
  *    "group": "patient 12"}             optional; a group in two splits is refused
@@ -41,6 +43,7 @@ typedef struct {
     int32_t label;               /* equal: positives for each other */
     int32_t set;                 /* index into set_names */
     int32_t named_label;         /* index into label_names, -1: the label was null */
+    int32_t kind;                /* equal: of one kind; -1: none was given */
     size_t  first_text, n_texts; /* in text_of */
     size_t  cached;              /* number in the image cache */
     bool    val;

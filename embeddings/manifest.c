@@ -92,6 +92,8 @@ static rs_status read_row(rs_manifest *m, rs_json_at at, const char *folder, rs_
     if (st == RS_OK)
         st = read_string(m, &row.label, at, "label", err);
     if (st == RS_OK)
+        st = read_string(m, &row.kind, at, "kind", err);
+    if (st == RS_OK)
         st = read_string(m, &row.group, at, "group", err);
     if (st == RS_OK)
         st = rs_json_need(at, "set", err);

@@ -19,7 +19,7 @@ typedef struct {
     const char  *image;              /* the manifest's folder in front */
     const char **texts;
     size_t       n_texts;            /* >= 1 */
-    const char  *label;              /* NULL: none given */
+    const char  *label, *kind;       /* NULL: none given */
     const char  *set, *group;        /* group: NULL where none is given */
     rs_split     split;
 } rs_manifest_row;

@@ -16,9 +16,17 @@ typedef struct {
     double share, owed;
 } set_state;
 
+typedef struct {
+    uint64_t run;                               /* the place of its run in the epoch */
+    size_t   at, row;                           /* the place of the row in the run */
+} placed;
+
 struct rs_sampler {
+    const rs_dataset *ds;
     set_state *sets;
-    size_t n_sets;
+    size_t n_sets, run, n_kinds;
+    size_t *of_kind;                            /* [n_kinds] rows seen so far */
+    placed *order;                              /* [rows of the largest set] */
     uint64_t seed;
     rs_arena mem;
 };
@@ -30,6 +38,30 @@ static int by_row(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const placed *x = a, *y = b;
+
+    if (x->run != y->run)
+        return x->run < y->run ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Rows in any order -> rows of a kind in runs of s->run; the runs in a random order. */
+static void gather_runs(rs_sampler *s, set_state *t, uint64_t seed)
+{
+    memset(s->of_kind, 0, s->n_kinds * sizeof *s->of_kind);
+    for (size_t i = 0; i < t->n; i++) {
+        size_t kind = (size_t)(s->ds->rows[t->rows[i]].kind + 1);
+        size_t at = s->of_kind[kind]++;
+        rs_random r = rs_random_derive(seed, (uint64_t)kind << 32 | at / s->run);
+        s->order[i] = (placed){rs_random_u64(&r), at, t->rows[i]};
+    }
+    qsort(s->order, t->n, sizeof *s->order, by_place);
+    for (size_t i = 0; i < t->n; i++)
+        t->rows[i] = s->order[i].row;
+}
+
 /* Put a set's rows in the order of its epoch, whatever order they are in. */
 static void shuffle(rs_sampler *s, size_t set)
 {
@@ -38,6 +70,24 @@ static void shuffle(rs_sampler *s, size_t set)
 
     qsort(t->rows, t->n, sizeof *t->rows, by_row);      /* the past does not count */
     rs_random_shuffle(&r, t->rows, t->n);
+    if (s->run > 1)
+        gather_runs(s, t, rs_random_u64(&r));
+}
+
+static rs_status make_room(rs_sampler *s, const rs_dataset *ds, rs_err *err)
+{
+    size_t largest = 0;
+
+    s->n_kinds = 1;                             /* none given */
+    for (size_t i = 0; i < ds->n_train; i++) {
+        const rs_row *r = &ds->rows[ds->train[i]];
+        size_t n = ++s->sets[r->set].n;
+        largest = n > largest ? n : largest;
+        s->n_kinds = (size_t)(r->kind + 2) > s->n_kinds ? (size_t)(r->kind + 2) : s->n_kinds;
+    }
+    s->of_kind = rs_new(&s->mem, size_t, s->n_kinds);
+    s->order = rs_new(&s->mem, placed, largest);
+    return s->of_kind && s->order ? RS_OK : rs_fail(err, RS_ENOMEM, "sampler: no memory");
 }
 
 static rs_status fill_sets(rs_sampler *s, const rs_dataset *ds, const double *weight,
@@ -45,8 +95,6 @@ static rs_status fill_sets(rs_sampler *s, const rs_dataset *ds, const double *we
 {
     double total = 0;
 
-    for (size_t i = 0; i < ds->n_train; i++)
-        s->sets[ds->rows[ds->train[i]].set].n++;
     for (size_t k = 0; k < s->n_sets; k++) {
         set_state *t = &s->sets[k];
         t->rows = rs_new(&s->mem, size_t, t->n);
@@ -69,8 +117,8 @@ static rs_status fill_sets(rs_sampler *s, const rs_dataset *ds, const double *we
     return RS_OK;
 }
 
-rs_status rs_sampler_new(rs_sampler **out, const rs_dataset *ds, const double *set_weight,
-                         double balance, uint64_t seed, rs_err *err)
+rs_status rs_sampler_new(rs_sampler **out, const rs_dataset *ds, const rs_sampler_spec *spec,
+                         rs_err *err)
 {
     rs_sampler *s = rs_calloc(1, sizeof *s);
     rs_status st = RS_OK;
@@ -78,13 +126,17 @@ rs_status rs_sampler_new(rs_sampler **out, const rs_dataset *ds, const double *s
     *out = NULL;
     if (!s)
         return rs_fail(err, RS_ENOMEM, "sampler: no memory");
-    s->seed = seed;
+    s->ds = ds;
+    s->seed = spec->seed;
+    s->run = spec->run ? spec->run : 1;
     s->n_sets = ds->n_sets;
     s->sets = rs_new(&s->mem, set_state, ds->n_sets);
     if (!s->sets)
         st = rs_fail(err, RS_ENOMEM, "sampler: no memory");
     if (st == RS_OK)
-        st = fill_sets(s, ds, set_weight, balance, err);
+        st = make_room(s, ds, err);
+    if (st == RS_OK)
+        st = fill_sets(s, ds, spec->set_weight, spec->balance, err);
     if (st == RS_OK)
         *out = s;
     else

@@ -95,7 +95,8 @@ static rs_status open_sampler(rs_train_run *r, rs_err *err)
             weight[s] = c->set_weights[i];
     }
     if (st == RS_OK)
-        st = rs_sampler_new(&r->sampler, &r->data, weight, c->balance, c->seed, err);
+        st = rs_sampler_new(&r->sampler, &r->data,
+                            &(rs_sampler_spec){weight, c->balance, c->run, c->seed}, err);
     rs_free(weight);
     return st;
 }

@@ -17,7 +17,7 @@ const char rs_train_config_help[] =
     "  cache (OUT/cache): folder of decoded images\n"
     "  vocab: folder of vocab.json and merges.txt\n"
     "  manifests: list of JSON-lines files, one row an image: {\"image\", \"texts\": [..],\n"
-    "      \"label\", \"set\", \"split\": train|val|test, \"group\"}\n"
+    "      \"label\", \"kind\", \"set\", \"split\": train|val|test, \"group\"}\n"
     "  init: model folder to start from; without it \"model\" is made from scratch\n"
     "  model: image_size (128), patch_size (16), dim (128), max_tokens (64), activation\n"
     "      (quick_gelu; or gelu), logit_scale (2.6592, a logarithm), vision and text: width\n"
@@ -36,7 +36,8 @@ const char rs_train_config_help[] =
     "  augment: scale_min, scale_max, aspect, rotate, shift, flip, brightness, contrast, gamma,\n"
     "      noise, blur, erase, erase_area (\"radscout train --augment\" tells them)\n"
     "  balance (0.5), sets {\"name\": weight}: a set's share of a batch is\n"
-    "      weight x rows^balance\n\n"
+    "      weight x rows^balance\n"
+    "  run (1): rows of one kind come in runs of this many, so that a batch is hard\n\n"
     "  eval_every (a twentieth of the steps), eval_rows (500), checkpoint_every (200)\n"
     "  half (true): store the model as F16\n"
     "  squash (false; true: images are resized to the square whole, their sides not kept in\n"
@@ -77,6 +78,7 @@ static const field fields[] = {
     {"", "threads",            SIZE,  AT(threads), 0, 1024, 0},
     {"", "contrastive",        REAL,  AT(contrastive), 0, 1e6, 1},
     {"", "balance",            REAL,  AT(balance), 0, 1, 0.5},
+    {"", "run",                SIZE,  AT(run), 1, 65536, 1},
     {"", "eval_every",         WHOLE, AT(eval_every), 0, 1e9, -1},
     {"", "eval_rows",          SIZE,  AT(eval_rows), 1, 5000, 500},
     {"", "checkpoint_every",   WHOLE, AT(checkpoint_every), 0, 1e9, 200},

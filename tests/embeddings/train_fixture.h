@@ -104,8 +104,9 @@ static inline void fixture_set(const char *folder, size_t train, size_t val)
             snprintf(label, sizeof label, "\"kind %zu\"", kind);
             fixture_picture(folder, name, kind, PICTURE, PICTURE, &r);
             rs_buf_printf(&rows, "{\"image\": \"%s\", \"texts\": [\"%s\", \"%s\"], \"label\": %s, "
-                          "\"set\": \"%s\", \"split\": \"%s\", \"group\": \"%s\"}\n", name,
-                          kind_texts[kind][0], kind_texts[kind][1], kind % 2 ? "null" : label,
+                          "\"kind\": %s, \"set\": \"%s\", \"split\": \"%s\", \"group\": \"%s\"}\n",
+                          name, kind_texts[kind][0], kind_texts[kind][1],
+                          kind % 2 ? "null" : label, kind % 4 == 0 ? "\"corner\"" : "null",
                           kind < 4 ? "first" : "second", i < train ? "train" : "val", name);
         }
     }

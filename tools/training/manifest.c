@@ -5,12 +5,14 @@
  *                     [--tiles FOLDER] [--phantom-split SPLIT]
  *
  * Each row has the image's path, several texts that say the same, a label (rows of
- * equal label are positives for each other), the set, the split and the group, and
+ * equal label are positives for each other), the kind, the set, the split and the group, and
  * the attributes that the model is measured by (modality, region, finding).
  *
- * Splits keep patients apart: cxr by `patient`, openrad by `group`, phantoms by case;
- * MedNIST names no patients, so its tiles are split in runs of 100 file numbers, since
- * neighbours may be slices of one study. 70% train, 10% val, 20% test by a hash.
+ * Splits keep patients apart: cxr by `patient`, openrad by `group`; MedNIST names no
+ * patients, so its tiles are split in runs of 100 file numbers, since neighbours may be
+ * slices of one study. 70% train, 10% val, 20% test by a hash. Phantoms are split as they
+ * were drawn, their test cases trained on as well: what a model is tested on is drawn from
+ * another seed (--phantom-split test).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -73,8 +75,19 @@ static void set_text(json_t *row, const char *key, const char *value)
         json_object_set_new(row, key, json_string(value));
 }
 
+/* "hand: fracture, left" is of kind "hand", to be told from other hands. */
+static void set_kind(json_t *row)
+{
+    const char *label = json_string_value(json_object_get(row, "label"));
+    const char *colon = label ? strchr(label, ':') : NULL;
+
+    if (colon)
+        json_object_set_new(row, "kind", json_stringn(label, (size_t)(colon - label)));
+}
+
 static bool write_row(FILE *out, json_t *row)
 {
+    set_kind(row);
     char *text = rs_json_text(row);
     bool ok = text && json_array_size(json_object_get(row, "texts")) > 0 &&
               fprintf(out, "%s\n", text) > 0;
@@ -343,8 +356,9 @@ static bool take_phantom(FILE *out, const char *folder, const json_t *c, const c
 
     json_array_foreach(images, i, image) {
         const char *view = json_string_value(json_array_get(views, i));
+        const char *own = strcmp(str(c, "split"), "test") == 0 ? "train" : str(c, "split");
         json_t *row = new_row(folder, json_string_value(image), "phantom", str(c, "id"),
-                              split ? split : str(c, "split"));
+                              split ? split : own);
         char *text = view ? rs_sprintf("%s. %s", view, caption) : NULL;
         add_text(row, caption);
         add_text(row, text);
