@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/threads.h"
-#include "embeddings/clip_int.h"
+#include "embeddings/dual_int.h"
 #include "embeddings/matmul.h"
 
 #include <pthread.h>
@@ -19,7 +19,7 @@ enum { BATCH_MAX = 32, RUNS_MAX = 1000, THREADS_MAX = 256 };
 typedef struct {
     const rs_bench_request *q;
     const char *name;
-    rs_clip *m;
+    rs_dual *m;
     rs_pool *pool;                 /* of `threads` */
     size_t threads;
     rs_tape *tape[THREADS_MAX];
@@ -37,7 +37,7 @@ typedef struct {
 static void on_part(void *ctx, size_t i, size_t worker)
 {
     bench *b = ctx;
-    const rs_clip_config *c = rs_clip_config_of(b->m);
+    const rs_dual_config *c = rs_dual_config_of(b->m);
     const size_t first = i * b->batch / b->threads, n = (i + 1) * b->batch / b->threads - first;
     const size_t floats = 3 * c->image_size * c->image_size;
     float *out = b->out + first * c->dim;
@@ -45,10 +45,10 @@ static void on_part(void *ctx, size_t i, size_t worker)
     rs_status st;
 
     if (b->tokens)
-        st = rs_clip_text_forward(b->m, b->ids + first * b->tokens, b->length, n, b->tape[worker],
+        st = rs_dual_text_forward(b->m, b->ids + first * b->tokens, b->length, n, b->tape[worker],
                                   false, out, &err);
     else
-        st = rs_clip_image_forward(b->m, b->pixels + first * floats, n, b->tape[worker], false,
+        st = rs_dual_image_forward(b->m, b->pixels + first * floats, n, b->tape[worker], false,
                                    out, &err);
     if (st != RS_OK) {
         pthread_mutex_lock(&b->lock);
@@ -66,7 +66,7 @@ static int by_size(const void *a, const void *b)
 
 static void fill_texts(bench *b)
 {
-    const rs_clip_config *c = rs_clip_config_of(b->m);
+    const rs_dual_config *c = rs_dual_config_of(b->m);
 
     for (size_t i = 0; i < BATCH_MAX; i++) {
         b->length[i] = b->tokens;
@@ -111,7 +111,7 @@ static rs_status measure(bench *b, size_t batch, size_t tokens, rs_err *err)
     rs_bench_row row = {
         .model = b->name, .tower = tokens ? "text" : "image", .precision = "f32",
         .threads = b->threads, .batch = batch,
-        .tokens = tokens ? tokens : rs_clip_patches(rs_clip_config_of(b->m)) + 1,
+        .tokens = tokens ? tokens : rs_dual_patches(rs_dual_config_of(b->m)) + 1,
         .per_second = (double)batch / run[runs / 2], .ms = 1e3 * run[runs / 2],
         .gflops = 1e-9 * (double)flops / all,
         .rss_mib = (double)rs_peak_rss_bytes() / (1 << 20),
@@ -122,26 +122,26 @@ static rs_status measure(bench *b, size_t batch, size_t tokens, rs_err *err)
 
 /* ---- One model ----------------------------------------------------------------------- */
 
-static rs_status open_random(rs_clip **m, rs_err *err)
+static rs_status open_random(rs_dual **m, rs_err *err)
 {
-    const rs_clip_config c = {
+    const rs_dual_config c = {
         .vision = {768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU},
         .text = {512, 12, 8, 2048, 1e-5f, RS_ACT_QUICK_GELU},
         .image_size = 224, .patch_size = 32, .vocab_size = 49408, .max_tokens = 77,
         .eos_id = 49407, .bos_id = 49406, .dim = 512, .logit_scale = 2.6592f,
     };
     rs_random rnd = rs_random_seed(1);
-    return rs_clip_new(m, &c, &rnd, err);
+    return rs_dual_new(m, &c, &rnd, err);
 }
 
 static rs_status set_up(bench *b, rs_err *err)
 {
-    const rs_clip_config *c;
-    rs_status st = b->q->folder ? rs_clip_open(&b->m, b->q->folder, err)
+    const rs_dual_config *c;
+    rs_status st = b->q->folder ? rs_dual_open(&b->m, b->q->folder, err)
                                 : open_random(&b->m, err);
     if (st != RS_OK)
         return st;
-    c = rs_clip_config_of(b->m);
+    c = rs_dual_config_of(b->m);
     const size_t floats = 3 * c->image_size * c->image_size;
     b->pixels = rs_calloc(BATCH_MAX * floats, sizeof *b->pixels);
     b->out = rs_calloc(BATCH_MAX * c->dim, sizeof *b->out);
@@ -167,7 +167,7 @@ static rs_status use_threads(bench *b, size_t threads, rs_err *err)
 static rs_status measure_all(bench *b, rs_err *err)
 {
     static const size_t batches[] = {1, 8, BATCH_MAX}, lengths[] = {0, 10, 77};
-    const size_t max = rs_clip_config_of(b->m)->max_tokens;
+    const size_t max = rs_dual_config_of(b->m)->max_tokens;
     rs_status st = RS_OK;
 
     for (size_t l = 0; l < 3; l++) {
@@ -200,7 +200,7 @@ rs_status rs_bench_encode(const rs_bench_request *q, rs_err *err)
     for (size_t i = 0; i < THREADS_MAX; i++)
         rs_tape_free(b->tape[i]);
     rs_pool_free(b->pool);
-    rs_clip_close(b->m);
+    rs_dual_close(b->m);
     rs_free(b->pixels);
     rs_free(b->out);
     rs_free(b->ids);

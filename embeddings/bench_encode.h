@@ -33,7 +33,7 @@ typedef struct {
 } rs_bench_request;
 
 /* Opens the model and measures batches of 1, 8, 32 images and texts of 10 and 77 tokens
- * (or as many as it reads). RS_ENOENT, RS_ECORRUPT, RS_ENOMEM as of rs_clip_open. */
+ * (or as many as it reads). RS_ENOENT, RS_ECORRUPT, RS_ENOMEM as of rs_dual_open. */
 rs_status rs_bench_encode(const rs_bench_request *q, rs_err *err);
 
 #endif

@@ -19,7 +19,7 @@ static char *checkpoint_path(const rs_train_run *r)
 
 static size_t map_floats(const rs_train_run *r)
 {
-    return r->map ? r->teacher.d * rs_clip_config_of(r->model)->dim : 0;
+    return r->map ? r->teacher.d * rs_dual_config_of(r->model)->dim : 0;
 }
 
 /* The float arrays in the order of the file; returns how many. */
@@ -29,7 +29,7 @@ static size_t spans_of(rs_train_run *r, span s[6])
 {
     size_t n = 0;
 
-    s[n++] = (span){rs_clip_params(r->model), r->n_params};
+    s[n++] = (span){rs_dual_params(r->model), r->n_params};
     s[n++] = (span){rs_adamw_first(r->adamw), r->n_params};
     s[n++] = (span){rs_adamw_second(r->adamw), r->n_params};
     if (r->map) {

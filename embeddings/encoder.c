@@ -31,7 +31,7 @@ typedef struct {
 } shelf;
 
 struct rs_encoder {
-    rs_clip      *clip;
+    rs_dual      *dual;
     rs_tokenizer *tokenizer;
     rs_preprocess preprocess;
     char   id[RS_SHA256_HEX];
@@ -52,7 +52,7 @@ static char *last_part(const char *folder)
 /* The parts of a folder come from different files: do they speak of one model? */
 static rs_status check_parts(const rs_encoder *e, rs_err *err)
 {
-    const rs_clip_config *c = rs_clip_config_of(e->clip);
+    const rs_dual_config *c = rs_dual_config_of(e->dual);
     const rs_preprocess *p = &e->preprocess;
     const int32_t eos = rs_tokenizer_eos(e->tokenizer);
 
@@ -82,9 +82,9 @@ static rs_status open_parts(rs_encoder *e, const char *folder, rs_err *err)
         st = rs_fail(err, RS_ENOMEM, "no memory");
         goto done;
     }
-    if ((st = rs_clip_open(&e->clip, folder, err)) == RS_OK &&
+    if ((st = rs_dual_open(&e->dual, folder, err)) == RS_OK &&
         (st = rs_tokenizer_open(&e->tokenizer, folder, err)) == RS_OK &&
-        (st = rs_preprocess_load(&e->preprocess, path, rs_clip_config_of(e->clip)->image_size,
+        (st = rs_preprocess_load(&e->preprocess, path, rs_dual_config_of(e->dual)->image_size,
                                  err)) == RS_OK &&
         (st = check_parts(e, err)) == RS_OK)
         st = rs_model_id(e->id, folder, err);
@@ -120,7 +120,7 @@ void rs_encoder_close(rs_encoder *e)
         rs_tape_free(e->tapes->tape[--e->tapes->n]);
     pthread_mutex_destroy(&e->tapes->lock);
     rs_free(e->tapes);
-    rs_clip_close(e->clip);
+    rs_dual_close(e->dual);
     rs_tokenizer_close(e->tokenizer);
     rs_free(e->name);
     rs_free(e);
@@ -128,12 +128,12 @@ void rs_encoder_close(rs_encoder *e)
 
 size_t rs_encoder_dim(const rs_encoder *e)
 {
-    return rs_clip_config_of(e->clip)->dim;
+    return rs_dual_config_of(e->dual)->dim;
 }
 
 size_t rs_encoder_max_tokens(const rs_encoder *e)
 {
-    return rs_clip_config_of(e->clip)->max_tokens;
+    return rs_dual_config_of(e->dual)->max_tokens;
 }
 
 const char *rs_encoder_id(const rs_encoder *e)
@@ -156,9 +156,9 @@ const rs_preprocess *rs_encoder_preprocess(const rs_encoder *e)
     return &e->preprocess;
 }
 
-const rs_clip *rs_encoder_clip(const rs_encoder *e)
+const rs_dual *rs_encoder_dual(const rs_encoder *e)
 {
-    return e->clip;
+    return e->dual;
 }
 
 /* ---- One call ---------------------------------------------------------------------- */
@@ -248,14 +248,14 @@ static size_t up(size_t n, size_t parts)
 
 static size_t image_floats(const rs_encoder *e)
 {
-    const size_t s = rs_clip_config_of(e->clip)->image_size;
+    const size_t s = rs_dual_config_of(e->dual)->image_size;
     return 3 * s * s;
 }
 
 /* Images per chunk: shared out evenly, RS_CHUNK_ROWS tokens at most. */
 static size_t image_chunk(const rs_encoder *e, size_t n, const rs_pool *pool)
 {
-    const size_t tokens = rs_clip_patches(rs_clip_config_of(e->clip)) + 1;
+    const size_t tokens = rs_dual_patches(rs_dual_config_of(e->dual)) + 1;
     const size_t most = RS_CHUNK_ROWS > tokens ? RS_CHUNK_ROWS / tokens : 1;
     return smaller(most, up(n, rs_pool_size(pool)));
 }
@@ -280,7 +280,7 @@ static rs_status encode_images(job *j, size_t first, size_t n, size_t worker, rs
     tape = tape_take(j->e->tapes);
     if (!tape)
         return rs_fail(err, RS_ENOMEM, "encode images: no memory");
-    st = rs_clip_image_forward(j->e->clip, pixels, n, tape, false, j->out + first * d, err);
+    st = rs_dual_image_forward(j->e->dual, pixels, n, tape, false, j->out + first * d, err);
     tape_rest(j->e->tapes, tape);
     if (st == RS_OK)
         normalise(j->out + first * d, n, d);
@@ -384,7 +384,7 @@ static void on_text_chunk(void *ctx, size_t i, size_t worker)
 
     (void)worker;
     if (tape) {
-        st = rs_clip_text_forward(j->e->clip, j->ids + j->id_at[i], j->length + first, n, tape,
+        st = rs_dual_text_forward(j->e->dual, j->ids + j->id_at[i], j->length + first, n, tape,
                                   false, out, &err);
         tape_rest(j->e->tapes, tape);
         normalise(out, n, d);

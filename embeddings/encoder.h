@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "base/threads.h"
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 #include "embeddings/image.h"
 #include "embeddings/preprocess.h"
 #include "embeddings/tokenizer.h"
@@ -34,7 +34,7 @@ const char *rs_encoder_id(const rs_encoder *e);                  /* 64 hex digit
 const char *rs_encoder_name(const rs_encoder *e);                /* the folder's last part */
 const rs_tokenizer  *rs_encoder_tokenizer(const rs_encoder *e);
 const rs_preprocess *rs_encoder_preprocess(const rs_encoder *e);
-const rs_clip       *rs_encoder_clip(const rs_encoder *e);
+const rs_dual       *rs_encoder_dual(const rs_encoder *e);
 
 /* out: [n x d], each row of unit length. pool may be NULL. */
 rs_status rs_encoder_images(const rs_encoder *e, const rs_image *images, size_t n,

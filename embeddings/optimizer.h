@@ -13,7 +13,7 @@
 
 #include "base/status.h"
 #include "base/threads.h"
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 
 #include <stddef.h>
 #include <stdint.h>

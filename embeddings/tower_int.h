@@ -12,7 +12,7 @@
 #ifndef RS_EMBEDDINGS_TOWER_INT_H
 #define RS_EMBEDDINGS_TOWER_INT_H
 
-#include "embeddings/clip_int.h"
+#include "embeddings/dual_int.h"
 #include "embeddings/layers.h"
 
 /* A batch as the transformer sees it. */

@@ -19,7 +19,7 @@ enum { STREAM_WEIGHTS = 5, STREAM_MAP = 6, MAX_BAD_STEPS = 3, MAX_VOCABULARY = 2
 static rs_status open_model(rs_train_run *r, rs_err *err)
 {
     const rs_train_config *c = r->c;
-    rs_clip_config m = c->model;
+    rs_dual_config m = c->model;
     rs_random rnd = rs_random_derive(c->seed, STREAM_WEIGHTS);
     const rs_param *table;
     size_t n;
@@ -30,15 +30,15 @@ static rs_status open_model(rs_train_run *r, rs_err *err)
     m.vocab_size = rs_tokenizer_size(r->tokenizer);
     m.bos_id = rs_tokenizer_bos(r->tokenizer);
     m.eos_id = rs_tokenizer_eos(r->tokenizer);
-    st = c->init ? rs_clip_open(&r->model, c->init, err) : rs_clip_new(&r->model, &m, &rnd, err);
+    st = c->init ? rs_dual_open(&r->model, c->init, err) : rs_dual_new(&r->model, &m, &rnd, err);
     if (st != RS_OK)
         return st;
-    if (rs_clip_config_of(r->model)->vocab_size < rs_tokenizer_size(r->tokenizer))
+    if (rs_dual_config_of(r->model)->vocab_size < rs_tokenizer_size(r->tokenizer))
         return rs_fail(err, RS_EMISMATCH, "%s reads %zu tokens, the vocabulary %s has %zu", c->init,
-                       rs_clip_config_of(r->model)->vocab_size, c->vocab,
+                       rs_dual_config_of(r->model)->vocab_size, c->vocab,
                        rs_tokenizer_size(r->tokenizer));
-    r->n_params = rs_clip_param_count(r->model);
-    table = rs_clip_param_table(r->model, &n);
+    r->n_params = rs_dual_param_count(r->model);
+    table = rs_dual_param_table(r->model, &n);
     for (size_t i = 0; i < n; i++)
         if (strcmp(table[i].name, "logit_scale") == 0)
             r->scale_at = table[i].offset;
@@ -48,7 +48,7 @@ static rs_status open_model(rs_train_run *r, rs_err *err)
 static rs_status open_data(rs_train_run *r, rs_err *err)
 {
     const rs_train_config *c = r->c;
-    const rs_clip_config *m = rs_clip_config_of(r->model);
+    const rs_dual_config *m = rs_dual_config_of(r->model);
     char *path = NULL;
     rs_status st = RS_OK;
 
@@ -103,7 +103,7 @@ static rs_status open_sampler(rs_train_run *r, rs_err *err)
 
 static rs_status open_teacher(rs_train_run *r, rs_err *err)
 {
-    size_t d = rs_clip_config_of(r->model)->dim, n;
+    size_t d = rs_dual_config_of(r->model)->dim, n;
     rs_random rnd = rs_random_derive(r->c->seed, STREAM_MAP);
     rs_status st;
 
@@ -237,7 +237,7 @@ static void close_run(rs_train_run *r)
     rs_teacher_clear(&r->teacher);
     rs_sampler_free(r->sampler);
     rs_dataset_clear(&r->data);
-    rs_clip_close(r->model);
+    rs_dual_close(r->model);
     rs_tokenizer_close(r->tokenizer);
     rs_pool_free(r->pool);
 }
@@ -342,7 +342,7 @@ static rs_status save_model(rs_train_run *r, rs_err *err)
     static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer.json",
                                         "tokenizer_config.json", "special_tokens_map.json"};
     char *path = NULL;
-    rs_status st = rs_clip_save(r->model, r->c->out, r->c->half, err);
+    rs_status st = rs_dual_save(r->model, r->c->out, r->c->half, err);
 
     for (size_t i = 0; st == RS_OK && i < sizeof names / sizeof *names; i++)
         st = copy_vocabulary(r->c->vocab, r->c->out, names[i], err);

@@ -273,7 +273,7 @@ static rs_status read_distill(rs_train_config *c, rs_json_at at, rs_err *err)
 
 static rs_status read_model(rs_train_config *c, rs_json_at at, rs_err *err)
 {
-    rs_clip_config *m = &c->model;
+    rs_dual_config *m = &c->model;
     const char *act = "quick_gelu";
     double scale = 2.6592;
     rs_status st = rs_json_str(at, "activation", act, &act, err);

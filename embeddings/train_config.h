@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "embeddings/augment.h"
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 #include "embeddings/optimizer.h"
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@ typedef enum { RS_DISTILL_NONE, RS_DISTILL_RELATIONAL, RS_DISTILL_COSINE } rs_di
 typedef struct {
     const char  *out, *cache, *vocab;
     const char  *init;                       /* model folder to start from; NULL: from scratch */
-    rs_clip_config model;                    /* where init is NULL; vocab_size, bos_id, eos_id
+    rs_dual_config model;                    /* where init is NULL; vocab_size, bos_id, eos_id
                                                 come from the vocabulary */
     const char **manifests;
     size_t       n_manifests;

@@ -93,14 +93,14 @@ static rs_status choose_texts(evaluation *e, rs_arena *mem, rs_err *err)
 static rs_status encode_images(evaluation *e, size_t first, size_t n, size_t worker, rs_err *err)
 {
     rs_train_run *r = e->r;
-    const rs_clip_config *m = rs_clip_config_of(r->model);
+    const rs_dual_config *m = rs_dual_config_of(r->model);
     size_t area = 3 * m->image_size * m->image_size;
 
     for (size_t i = 0; i < n; i++) {
         rs_image im = rs_dataset_image(&r->data, e->rows[first + i]);
         rs_dataset_pixels(&r->preprocess, &im, e->pixels[worker] + i * area);
     }
-    return rs_clip_image_forward(r->model, e->pixels[worker], n, e->tape[worker], false,
+    return rs_dual_image_forward(r->model, e->pixels[worker], n, e->tape[worker], false,
                                  e->image + first * m->dim, err);
 }
 
@@ -108,7 +108,7 @@ static rs_status encode_texts(evaluation *e, size_t first, size_t n, size_t work
 {
     rs_train_run *r = e->r;
     const rs_dataset *ds = &r->data;
-    const rs_clip_config *m = rs_clip_config_of(r->model);
+    const rs_dual_config *m = rs_dual_config_of(r->model);
     size_t length[CHUNK], at = 0;
     int32_t *ids = rs_calloc(n, m->max_tokens * sizeof *ids);
     rs_status st;
@@ -121,7 +121,7 @@ static rs_status encode_texts(evaluation *e, size_t first, size_t n, size_t work
         memcpy(ids + at, ds->tokens + ds->token_at[t], length[i] * sizeof *ids);
         at += length[i];
     }
-    st = rs_clip_text_forward(r->model, ids, length, n, e->tape[worker], false,
+    st = rs_dual_text_forward(r->model, ids, length, n, e->tape[worker], false,
                               e->text + first * m->dim, err);
     rs_free(ids);
     return st;
@@ -147,7 +147,7 @@ static void encode_item(void *ctx, size_t i, size_t worker)
 
 static rs_status encode(evaluation *e, rs_arena *mem, rs_err *err)
 {
-    const rs_clip_config *m = rs_clip_config_of(e->r->model);
+    const rs_dual_config *m = rs_dual_config_of(e->r->model);
     size_t d = m->dim, workers = rs_pool_size(e->r->pool), area = 3 * m->image_size * m->image_size;
     float *norm = rs_new(mem, float, e->n > e->n_texts ? e->n : e->n_texts);
 
@@ -318,7 +318,7 @@ static rs_status measure(evaluation *e, rs_arena *mem, rs_eval_report *report,
                          rs_set_report *per_set, rs_err *err)
 {
     const rs_dataset *ds = &e->r->data;
-    size_t d = rs_clip_config_of(e->r->model)->dim, sets = 0;
+    size_t d = rs_dual_config_of(e->r->model)->dim, sets = 0;
     double sum = 0;
     scratch s;
     rs_status st = new_scratch(&s, e, d, mem, err);

@@ -12,7 +12,7 @@
 #define RS_EMBEDDINGS_TRAIN_INT_H
 
 #include "base/threads.h"
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 #include "embeddings/dataset.h"
 #include "embeddings/optimizer.h"
 #include "embeddings/preprocess.h"
@@ -54,7 +54,7 @@ typedef struct {
     rs_dataset    data;
     rs_sampler   *sampler;
     rs_teacher    teacher;
-    rs_clip      *model;
+    rs_dual      *model;
     size_t        n_params, scale_at;  /* floats; where logit_scale lies */
     rs_adamw     *adamw;
     float        *map, *d_map;         /* [teacher d x d] with cosine distillation, else NULL */

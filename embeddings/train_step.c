@@ -52,7 +52,7 @@ static rs_tape **new_tapes(size_t n)
 rs_status rs_train_batch_new(rs_train_run *r, rs_err *err)
 {
     rs_train_batch *b = &r->batch;
-    const rs_clip_config *m = rs_clip_config_of(r->model);
+    const rs_dual_config *m = rs_dual_config_of(r->model);
     size_t n, d = m->dim, area = 3 * m->image_size * m->image_size, workers = rs_pool_size(r->pool);
 
     b->batch = r->c->batch;
@@ -182,10 +182,10 @@ static size_t chunk_size(size_t c, size_t micro, size_t n)
 static rs_status images_forward(rs_train_run *r, size_t c, size_t worker, bool keep, rs_err *err)
 {
     rs_train_batch *b = &r->batch;
-    const rs_clip_config *m = rs_clip_config_of(r->model);
+    const rs_dual_config *m = rs_dual_config_of(r->model);
     size_t first = c * b->micro, n = chunk_size(c, b->micro, b->batch * b->views);
 
-    return rs_clip_image_forward(r->model, b->pixels + first * 3 * m->image_size * m->image_size,
+    return rs_dual_image_forward(r->model, b->pixels + first * 3 * m->image_size * m->image_size,
                                  n, b->image_tape[r->c->recompute ? worker : c], keep,
                                  b->image + first * m->dim, err);
 }
@@ -193,10 +193,10 @@ static rs_status images_forward(rs_train_run *r, size_t c, size_t worker, bool k
 static rs_status images_backward(rs_train_run *r, size_t c, size_t worker, float *grads, rs_err *err)
 {
     rs_train_batch *b = &r->batch;
-    const rs_clip_config *m = rs_clip_config_of(r->model);
+    const rs_dual_config *m = rs_dual_config_of(r->model);
     size_t first = c * b->micro, n = chunk_size(c, b->micro, b->batch * b->views);
 
-    return rs_clip_image_backward(r->model, b->image_tape[r->c->recompute ? worker : c],
+    return rs_dual_image_backward(r->model, b->image_tape[r->c->recompute ? worker : c],
                                   b->pixels + first * 3 * m->image_size * m->image_size, n,
                                   b->d_image + first * m->dim, grads, err);
 }
@@ -206,9 +206,9 @@ static rs_status texts_forward(rs_train_run *r, size_t c, size_t worker, bool ke
     rs_train_batch *b = &r->batch;
     size_t first = c * b->micro, n = chunk_size(c, b->micro, b->n_unique);
 
-    return rs_clip_text_forward(r->model, b->ids + b->id_at[first], b->length + first, n,
+    return rs_dual_text_forward(r->model, b->ids + b->id_at[first], b->length + first, n,
                                 b->text_tape[r->c->recompute ? worker : c], keep,
-                                b->text_unique + first * rs_clip_config_of(r->model)->dim, err);
+                                b->text_unique + first * rs_dual_config_of(r->model)->dim, err);
 }
 
 static rs_status texts_backward(rs_train_run *r, size_t c, size_t worker, float *grads, rs_err *err)
@@ -216,9 +216,9 @@ static rs_status texts_backward(rs_train_run *r, size_t c, size_t worker, float 
     rs_train_batch *b = &r->batch;
     size_t first = c * b->micro, n = chunk_size(c, b->micro, b->n_unique);
 
-    return rs_clip_text_backward(r->model, b->text_tape[r->c->recompute ? worker : c],
+    return rs_dual_text_backward(r->model, b->text_tape[r->c->recompute ? worker : c],
                                  b->ids + b->id_at[first], b->length + first, n,
-                                 b->d_text_unique + first * rs_clip_config_of(r->model)->dim,
+                                 b->d_text_unique + first * rs_dual_config_of(r->model)->dim,
                                  grads, err);
 }
 
@@ -285,7 +285,7 @@ static rs_status distill_loss(rs_train_run *r, double *value, rs_err *err)
 {
     const rs_train_config *c = r->c;
     rs_train_batch *b = &r->batch;
-    size_t d = rs_clip_config_of(r->model)->dim;
+    size_t d = rs_dual_config_of(r->model)->dim;
 
     switch (c->distill) {
     case RS_DISTILL_NONE:
@@ -310,7 +310,7 @@ static rs_status batch_loss(rs_train_run *r, rs_step_report *s, double *d_scale,
 {
     const rs_train_config *c = r->c;
     rs_train_batch *b = &r->batch;
-    size_t d = rs_clip_config_of(r->model)->dim;
+    size_t d = rs_dual_config_of(r->model)->dim;
     rs_status st;
 
     texts_to_rows(b, d);
@@ -319,7 +319,7 @@ static rs_status batch_loss(rs_train_run *r, rs_step_report *s, double *d_scale,
     st = rs_loss_contrastive(&(rs_contrastive){
         .image = b->image, .text = b->text_row, .image_label = b->label, .text_label = b->label,
         .m = b->batch * b->views, .n = b->batch, .d = d,
-        .log_scale = rs_clip_params(r->model)[r->scale_at], .weight = c->contrastive},
+        .log_scale = rs_dual_params(r->model)[r->scale_at], .weight = c->contrastive},
         &s->contrastive, b->d_image, b->d_text_row, d_scale, err);
     if (st == RS_OK && b->views == 2)
         st = rs_loss_two_views(&(rs_two_views){
@@ -341,13 +341,13 @@ static void forget_gradients(rs_train_run *r)
     for (size_t g = 0; g < r->n_blocks; g++)
         memset(r->blocks[g], 0, r->n_params * sizeof(float));
     if (r->map)
-        memset(r->d_map, 0, r->teacher.d * rs_clip_config_of(r->model)->dim * sizeof(float));
+        memset(r->d_map, 0, r->teacher.d * rs_dual_config_of(r->model)->dim * sizeof(float));
 }
 
 static void update(rs_train_run *r, rs_step_report *s, double d_scale)
 {
     const rs_train_config *c = r->c;
-    float *params = rs_clip_params(r->model), *scale = params + r->scale_at;
+    float *params = rs_dual_params(r->model), *scale = params + r->scale_at;
     float before = *scale;
 
     r->blocks[0][r->scale_at] = c->freeze_logit_scale ? 0.0f : (float)d_scale;
@@ -414,7 +414,7 @@ rs_status rs_train_step(rs_train_run *r, rs_step_report *s, rs_err *err)
     if (st != RS_OK)
         return st;
     r->step++;
-    s->logit_scale = rs_clip_logit_scale(r->model);
+    s->logit_scale = rs_dual_logit_scale(r->model);
     s->seconds = rs_now_s() - began;
     s->samples_s = (double)b->batch / s->seconds;
     s->gflops = (double)(rs_matmul_flops() - flops) * 1e-9 / s->seconds;

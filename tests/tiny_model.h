@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/random.h"
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 #include "embeddings/preprocess.h"
 
 #include <stdio.h>
@@ -16,7 +16,7 @@
 enum { TINY_DIM = 16, TINY_SIDE = 32, TINY_TOKENS = 32 };
 
 /* Ids of <|startoftext|> and <|endoftext|> end the small vocabulary of 722. */
-static const rs_clip_config tiny_model_config = {
+static const rs_dual_config tiny_model_config = {
     .vision = {.width = 32, .layers = 2, .heads = 2, .mlp = 64, .eps = 1e-5f},
     .text = {.width = 32, .layers = 2, .heads = 2, .mlp = 64, .eps = 1e-5f},
     .image_size = TINY_SIDE, .patch_size = 8, .vocab_size = 722, .max_tokens = TINY_TOKENS,
@@ -44,23 +44,23 @@ static inline rs_status tiny_model_write(const char *folder, uint64_t seed, rs_e
 {
     rs_random rnd = rs_random_seed(seed);
     rs_preprocess p;
-    rs_clip *m = NULL;
+    rs_dual *m = NULL;
     char path[512];
     rs_status st = rs_mkdirs(folder, err);
 
     rs_preprocess_clip(&p, TINY_SIDE);
     snprintf(path, sizeof path, "%s/preprocessor_config.json", folder);
     if (st == RS_OK)
-        st = rs_clip_new(&m, &tiny_model_config, &rnd, err);
+        st = rs_dual_new(&m, &tiny_model_config, &rnd, err);
     if (st == RS_OK)
-        st = rs_clip_save(m, folder, false, err);
+        st = rs_dual_save(m, folder, false, err);
     if (st == RS_OK)
         st = rs_preprocess_save(&p, path, err);
     if (st == RS_OK)
         st = tiny_model_copy(folder, "vocab.json", err);
     if (st == RS_OK)
         st = tiny_model_copy(folder, "merges.txt", err);
-    rs_clip_close(m);
+    rs_dual_close(m);
     return st;
 }
 

@@ -4,7 +4,7 @@
 #ifndef RS_TESTS_EMBEDDINGS_FORMULA_H
 #define RS_TESTS_EMBEDDINGS_FORMULA_H
 
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static inline int formula_by_name(const void *a, const void *b)
 }
 
 /* Mean and deviation of a tensor by its name and shape: spread() of towers.py. */
-static inline void formula_fill(rs_clip *m, const rs_param *p, uint64_t tensor)
+static inline void formula_fill(rs_dual *m, const rs_param *p, uint64_t tensor)
 {
     const size_t len = strlen(p->name);
     double mean = 0, std;
@@ -46,14 +46,14 @@ static inline void formula_fill(rs_clip *m, const rs_param *p, uint64_t tensor)
         std = 0.25;
     else
         std = pow((double)p->count / (double)p->shape[0], -0.5);
-    formula(rs_clip_params(m) + p->offset, tensor, p->count, mean, std);
+    formula(rs_dual_params(m) + p->offset, tensor, p->count, mean, std);
 }
 
 /* Every parameter of m; tensors are numbered in order of name. */
-static inline void formula_fill_all(rs_clip *m)
+static inline void formula_fill_all(rs_dual *m)
 {
     size_t n;
-    const rs_param *table = rs_clip_param_table(m, &n);
+    const rs_param *table = rs_dual_param_table(m, &n);
     const rs_param *by_name[1024];
 
     for (size_t i = 0; i < n; i++)

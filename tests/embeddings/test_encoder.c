@@ -26,9 +26,9 @@ enum { TEXTS = sizeof texts / sizeof *texts };
 
 /* ---- A folder ------------------------------------------------------------------------------ */
 
-static rs_clip_config config(void)
+static rs_dual_config config(void)
 {
-    return (rs_clip_config){
+    return (rs_dual_config){
         .vision = {48, 2, 3, 96, 1e-5f, RS_ACT_QUICK_GELU},
         .text = {32, 2, 2, 64, 1e-5f, RS_ACT_QUICK_GELU},
         .image_size = SIDE, .patch_size = 8, .vocab_size = (size_t)vocab_size,
@@ -37,23 +37,23 @@ static rs_clip_config config(void)
     };
 }
 
-static void save(const rs_clip_config *c)
+static void save(const rs_dual_config *c)
 {
-    rs_clip *m = NULL;
+    rs_dual *m = NULL;
     rs_err err = {0};
 
-    if (rs_clip_new(&m, c, NULL, &err) != RS_OK)
+    if (rs_dual_new(&m, c, NULL, &err) != RS_OK)
         fail_msg("%s", err.msg);
     formula_fill_all(m);
-    if (rs_clip_save(m, folder, false, &err) != RS_OK)
+    if (rs_dual_save(m, folder, false, &err) != RS_OK)
         fail_msg("%s", err.msg);
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 static int make_folder(void **state)
 {
     rs_vocab *v = NULL;
-    rs_clip_config c;
+    rs_dual_config c;
 
     (void)state;
     if (!mkdtemp(folder) || rs_vocab_new(&v, NULL) != RS_OK)
@@ -128,7 +128,7 @@ static void test_facts(void **state)
     assert_string_equal(rs_encoder_name(e), strrchr(folder, '/') + 1);
     assert_int_equal(rs_tokenizer_size(rs_encoder_tokenizer(e)), vocab_size);
     assert_int_equal(rs_encoder_preprocess(e)->crop_width, SIDE);
-    assert_int_equal(rs_clip_config_of(rs_encoder_clip(e))->dim, DIM);
+    assert_int_equal(rs_dual_config_of(rs_encoder_dual(e))->dim, DIM);
     rs_encoder_close(e);
     rs_encoder_close(NULL);
 }
@@ -148,7 +148,7 @@ static void test_one_image_by_hand(void **state)
     (void)state;
     make_images(&im, 1);
     ok(rs_preprocess_run(rs_encoder_preprocess(e), &im, pixels, &err), &err);
-    ok(rs_clip_image_forward(rs_encoder_clip(e), pixels, 1, tape, false, want, &err), &err);
+    ok(rs_dual_image_forward(rs_encoder_dual(e), pixels, 1, tape, false, want, &err), &err);
     for (size_t i = 0; i < DIM; i++)
         length += (double)want[i] * (double)want[i];
     for (size_t i = 0; i < DIM; i++)
@@ -258,8 +258,8 @@ static void test_many_texts(void **state)
 
 static void test_parts_that_do_not_fit(void **state)
 {
-    rs_clip_config bad[3] = {config(), config(), config()};
-    const rs_clip_config good = config();
+    rs_dual_config bad[3] = {config(), config(), config()};
+    const rs_dual_config good = config();
     static const char *const says[3] = {"vocab_size", "eos_token_id", "image_size"};
 
     (void)state;

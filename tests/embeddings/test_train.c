@@ -371,17 +371,17 @@ static void training_starts_from_a_model_folder(void **state)
 static void numbers_that_are_not_finite_stop_the_run(void **state)
 {
     rig r;
-    rs_clip *m;
+    rs_dual *m;
     rs_err err = {0};
     rs_train_summary sum;
 
     (void)state;
     rig_open(&r, 2, 0, ", \"batch\": 8, \"micro_batch\": 4, \"steps\": 1");
     train_ok(&r, (rs_train_options){0}, NULL);
-    assert_int_equal(rs_clip_open(&m, r.out, NULL), RS_OK);
-    rs_clip_params(m)[0] = NAN;
-    assert_int_equal(rs_clip_save(m, r.out, false, NULL), RS_OK);
-    rs_clip_close(m);
+    assert_int_equal(rs_dual_open(&m, r.out, NULL), RS_OK);
+    rs_dual_params(m)[0] = NAN;
+    assert_int_equal(rs_dual_save(m, r.out, false, NULL), RS_OK);
+    rs_dual_close(m);
     char *more = rs_sprintf(", \"init\": \"%s\", \"batch\": 8, \"micro_batch\": 4, \"steps\": 9",
                             r.out);
     load_config(&r, more);

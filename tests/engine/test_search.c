@@ -490,21 +490,21 @@ static void test_bad_queries(void **state)
 /* A random-weight model folder with a vocabulary of bytes. */
 static rs_encoder *make_encoder(const char *folder, uint64_t seed)
 {
-    const rs_clip_config config = {
+    const rs_dual_config config = {
         .vision = {16, 1, 2, 32, 1e-5f, RS_ACT_GELU}, .text = {16, 1, 2, 32, 1e-5f, RS_ACT_GELU},
         .image_size = 16, .patch_size = 8, .vocab_size = RS_VOCAB_SIZE_MIN, .max_tokens = 32,
         .eos_id = RS_VOCAB_SIZE_MIN - 1, .bos_id = RS_VOCAB_SIZE_MIN - 2, .dim = DIM,
         .logit_scale = 2.6592f};
     rs_random rnd = rs_random_seed(seed);
     rs_encoder *e = NULL;
-    rs_clip *m = NULL;
+    rs_dual *m = NULL;
     rs_vocab *v = NULL;
     rs_err err = {RS_OK, ""};
 
     ok(rs_mkdirs(folder, &err), &err);
-    ok(rs_clip_new(&m, &config, &rnd, &err), &err);
-    ok(rs_clip_save(m, folder, false, &err), &err);
-    rs_clip_close(m);
+    ok(rs_dual_new(&m, &config, &rnd, &err), &err);
+    ok(rs_dual_save(m, folder, false, &err), &err);
+    rs_dual_close(m);
     ok(rs_vocab_new(&v, &err), &err);
     ok(rs_vocab_train(v, RS_VOCAB_SIZE_MIN, NULL, &err), &err);
     ok(rs_vocab_write(v, folder, &err), &err);

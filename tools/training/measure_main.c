@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,14 +141,14 @@ static rs_status make_untrained(const rs_encoder *e, const char *model, const ch
 {
     static const char *const files[] = {"vocab.json", "merges.txt", "preprocessor_config.json"};
     rs_random r = rs_random_seed(1);
-    rs_clip *m;
-    rs_status st = rs_clip_new(&m, rs_clip_config_of(rs_encoder_clip(e)), &r, err);
+    rs_dual *m;
+    rs_status st = rs_dual_new(&m, rs_dual_config_of(rs_encoder_dual(e)), &r, err);
 
     if (st == RS_OK)
         st = rs_mkdirs(folder, err);
     if (st == RS_OK)
-        st = rs_clip_save(m, folder, false, err);
-    rs_clip_close(m);
+        st = rs_dual_save(m, folder, false, err);
+    rs_dual_close(m);
     for (size_t i = 0; i < 3 && st == RS_OK; i++) {
         char *from = rs_path_join(model, files[i]), *to = rs_path_join(folder, files[i]), *data;
         size_t len;

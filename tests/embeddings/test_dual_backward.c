@@ -1,7 +1,7 @@
-/* test_clip_backward.c - every gradient of both towers against PyTorch and against
+/* test_dual_backward.c - every gradient of both towers against PyTorch and against
  * differences of the forward pass.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 
 #include "base/random.h"
 #include "embeddings/formula.h"
@@ -15,7 +15,7 @@ enum { TINY = 2 };
 
 /* A model with everything a pass needs. */
 typedef struct {
-    rs_clip *m;
+    rs_dual *m;
     rs_tensors *g;
     golden_texts texts;
     float *pixels, *d_image, *d_text, *features, *grads;
@@ -34,12 +34,12 @@ static rig rig_open(size_t k)
     rig r = {0};
     rs_err err = {0};
 
-    ok(rs_clip_open(&r.m, tiny[k].model, &err), &err);
+    ok(rs_dual_open(&r.m, tiny[k].model, &err), &err);
     r.g = golden_open(tiny[k].golden);
     r.texts = golden_texts_of(r.g);
     r.n = r.texts.n;
-    r.dim = rs_clip_config_of(r.m)->dim;
-    r.count = rs_clip_param_count(r.m);
+    r.dim = rs_dual_config_of(r.m)->dim;
+    r.count = rs_dual_param_count(r.m);
     r.pixels = golden_floats(r.g, "pixels", &r.image_floats);
     r.image_floats /= r.n;
     r.d_image = golden_floats(r.g, "d_image", NULL);
@@ -53,7 +53,7 @@ static rig rig_open(size_t k)
 
 static void rig_clear(rig *r)
 {
-    rs_clip_close(r->m);
+    rs_dual_close(r->m);
     rs_tensors_close(r->g);
     golden_texts_clear(&r->texts);
     rs_free(r->pixels); rs_free(r->d_image); rs_free(r->d_text);
@@ -67,8 +67,8 @@ static void image_pass(rig *r, size_t first, size_t n, float *grads)
     const float *pixels = r->pixels + first * r->image_floats;
     rs_err err = {0};
 
-    ok(rs_clip_image_forward(r->m, pixels, n, r->tape, true, r->features, &err), &err);
-    ok(rs_clip_image_backward(r->m, r->tape, pixels, n, r->d_image + first * r->dim, grads, &err),
+    ok(rs_dual_image_forward(r->m, pixels, n, r->tape, true, r->features, &err), &err);
+    ok(rs_dual_image_backward(r->m, r->tape, pixels, n, r->d_image + first * r->dim, grads, &err),
        &err);
 }
 
@@ -79,9 +79,9 @@ static void text_pass(rig *r, size_t first, size_t n, float *grads)
 
     for (size_t i = 0; i < first; i++)
         ids += r->texts.length[i];
-    ok(rs_clip_text_forward(r->m, ids, r->texts.length + first, n, r->tape, true, r->features,
+    ok(rs_dual_text_forward(r->m, ids, r->texts.length + first, n, r->tape, true, r->features,
                             &err), &err);
-    ok(rs_clip_text_backward(r->m, r->tape, ids, r->texts.length + first, n,
+    ok(rs_dual_text_backward(r->m, r->tape, ids, r->texts.length + first, n,
                              r->d_text + first * r->dim, grads, &err), &err);
 }
 
@@ -91,10 +91,10 @@ static double loss(rig *r)
     rs_err err = {0};
     double sum = 0;
 
-    ok(rs_clip_image_forward(r->m, r->pixels, r->n, r->tape, false, r->features, &err), &err);
+    ok(rs_dual_image_forward(r->m, r->pixels, r->n, r->tape, false, r->features, &err), &err);
     for (size_t i = 0; i < r->n * r->dim; i++)
         sum += (double)r->features[i] * (double)r->d_image[i];
-    ok(rs_clip_text_forward(r->m, r->texts.ids, r->texts.length, r->n, r->tape, false, r->features,
+    ok(rs_dual_text_forward(r->m, r->texts.ids, r->texts.length, r->n, r->tape, false, r->features,
                             &err), &err);
     for (size_t i = 0; i < r->n * r->dim; i++)
         sum += (double)r->features[i] * (double)r->d_text[i];
@@ -109,7 +109,7 @@ static void test_every_gradient(void **state)
     for (size_t k = 0; k < TINY; k++) {
         rig r = rig_open(k);
         size_t tensors;
-        const rs_param *table = rs_clip_param_table(r.m, &tensors);
+        const rs_param *table = rs_dual_param_table(r.m, &tensors);
 
         image_pass(&r, 0, r.n, r.grads);
         text_pass(&r, 0, r.n, r.grads);
@@ -141,8 +141,8 @@ static void test_differences(void **state)
     for (size_t k = 0; k < TINY; k++) {
         rig r = rig_open(k);
         size_t tensors;
-        const rs_param *table = rs_clip_param_table(r.m, &tensors);
-        float *p = rs_clip_params(r.m);
+        const rs_param *table = rs_dual_param_table(r.m, &tensors);
+        float *p = rs_dual_params(r.m);
 
         image_pass(&r, 0, r.n, r.grads);
         text_pass(&r, 0, r.n, r.grads);
@@ -193,13 +193,13 @@ static void test_tape_is_used_up(void **state)
     rs_err err = {0};
 
     (void)state;
-#define BACK(n) rs_clip_image_backward(r.m, r.tape, r.pixels, n, r.d_image, r.grads, &err)
+#define BACK(n) rs_dual_image_backward(r.m, r.tape, r.pixels, n, r.d_image, r.grads, &err)
     assert_int_equal(BACK(1), RS_EARG);                       /* nothing there */
-    ok(rs_clip_image_forward(r.m, r.pixels, 2, r.tape, false, r.features, &err), &err);
+    ok(rs_dual_image_forward(r.m, r.pixels, 2, r.tape, false, r.features, &err), &err);
     assert_int_equal(BACK(2), RS_EARG);                       /* not kept */
-    ok(rs_clip_image_forward(r.m, r.pixels, 2, r.tape, true, r.features, &err), &err);
+    ok(rs_dual_image_forward(r.m, r.pixels, 2, r.tape, true, r.features, &err), &err);
     assert_int_equal(BACK(1), RS_EARG);                       /* another number */
-    assert_int_equal(rs_clip_text_backward(r.m, r.tape, r.texts.ids, r.texts.length, 2, r.d_text,
+    assert_int_equal(rs_dual_text_backward(r.m, r.tape, r.texts.ids, r.texts.length, 2, r.d_text,
                                            r.grads, &err), RS_EARG);
     assert_int_equal(largest(r.grads, r.count), 0);
     assert_int_equal(BACK(2), RS_OK);

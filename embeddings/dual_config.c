@@ -1,4 +1,4 @@
-/* clip_config.c - the config.json of a Hugging Face CLIPModel.
+/* dual_config.c - the config.json of a Hugging Face CLIPModel.
  *
  * What counts is what transformers 4.38 makes of the file: a tower is "text_config" /
  * "vision_config" (or, where the older "text_config_dict" / "vision_config_dict" is not
@@ -6,7 +6,7 @@
  * CLIPVisionConfig's defaults, and keys we have no use for are left alone.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "embeddings/clip_int.h"
+#include "embeddings/dual_int.h"
 
 #include "base/alloc.h"
 #include "base/bytes.h"
@@ -23,11 +23,11 @@ static const char *const activations[] = {"quick_gelu", "gelu"};   /* rs_activat
 /* Whole numbers of a configuration: where they go, what they are called, their bounds. */
 typedef struct {
     const char *key;
-    size_t      place;                 /* of a size_t in rs_clip_config */
+    size_t      place;                 /* of a size_t in rs_dual_config */
     long long   max, fallback;         /* at least 1 */
 } number;
 
-#define AT(member) offsetof(rs_clip_config, member)
+#define AT(member) offsetof(rs_dual_config, member)
 static const number vision_numbers[] = {
     {"hidden_size",         AT(vision.width),   8192,    768},
     {"num_hidden_layers",   AT(vision.layers),   128,     12},
@@ -62,7 +62,7 @@ static rs_status check_tower(const rs_tower_config *t, const char *what, const c
     return RS_OK;
 }
 
-static rs_status check_numbers(const rs_clip_config *c, const number *list, const char *what,
+static rs_status check_numbers(const rs_dual_config *c, const number *list, const char *what,
                                const char *part, rs_err *err)
 {
     for (; list->key; list++) {
@@ -74,7 +74,7 @@ static rs_status check_numbers(const rs_clip_config *c, const number *list, cons
     return RS_OK;
 }
 
-rs_status rs_clip_config_check(const rs_clip_config *c, const char *what, rs_err *err)
+rs_status rs_dual_config_check(const rs_dual_config *c, const char *what, rs_err *err)
 {
     rs_status st;
 
@@ -87,9 +87,9 @@ rs_status rs_clip_config_check(const rs_clip_config *c, const char *what, rs_err
     if (c->patch_size > c->image_size)
         return rs_fail(err, RS_ECORRUPT, "%s: vision_config: patch_size: %zu is more than "
                        "image_size %zu", what, c->patch_size, c->image_size);
-    if (rs_clip_patches(c) > MAX_POSITIONS)
+    if (rs_dual_patches(c) > MAX_POSITIONS)
         return rs_fail(err, RS_ECORRUPT, "%s: vision_config: patch_size: %zu gives %zu patches, at "
-                       "most %d", what, c->patch_size, rs_clip_patches(c), MAX_POSITIONS);
+                       "most %d", what, c->patch_size, rs_dual_patches(c), MAX_POSITIONS);
     if (c->eos_id < 0 || (size_t)c->eos_id >= c->vocab_size)
         return rs_fail(err, RS_ECORRUPT, "%s: text_config: eos_token_id: %ld is not within 0..%zu",
                        what, (long)c->eos_id, c->vocab_size - 1);
@@ -98,7 +98,7 @@ rs_status rs_clip_config_check(const rs_clip_config *c, const char *what, rs_err
 
 /* ---- Reading --------------------------------------------------------- */
 
-static rs_status read_numbers(rs_clip_config *c, const number *list, rs_json_at at, rs_err *err)
+static rs_status read_numbers(rs_dual_config *c, const number *list, rs_json_at at, rs_err *err)
 {
     long long n = 0;
 
@@ -151,7 +151,7 @@ static rs_status find_tower(rs_json_at *at, const json_t *doc, const char *name,
     return RS_OK;
 }
 
-static rs_status read_vision(rs_clip_config *c, const json_t *doc, const char *path, rs_err *err)
+static rs_status read_vision(rs_dual_config *c, const json_t *doc, const char *path, rs_err *err)
 {
     char where[WHERE];
     rs_json_at at = {0};
@@ -165,7 +165,7 @@ static rs_status read_vision(rs_clip_config *c, const json_t *doc, const char *p
     return rs_json_int(at, "num_channels", 3, 3, 3, &channels, err);
 }
 
-static rs_status read_text(rs_clip_config *c, const json_t *doc, const char *path, rs_err *err)
+static rs_status read_text(rs_dual_config *c, const json_t *doc, const char *path, rs_err *err)
 {
     char where[WHERE];
     rs_json_at at = {0};
@@ -183,7 +183,7 @@ static rs_status read_text(rs_clip_config *c, const json_t *doc, const char *pat
     return RS_OK;
 }
 
-static rs_status read_config(rs_clip_config *c, const json_t *doc, const char *path, rs_err *err)
+static rs_status read_config(rs_dual_config *c, const json_t *doc, const char *path, rs_err *err)
 {
     rs_json_at at = {doc, path};
     const char *type = NULL;
@@ -204,13 +204,13 @@ static rs_status read_config(rs_clip_config *c, const json_t *doc, const char *p
         (st = rs_json_real(at, "logit_scale_init_value", -20, 20, 2.6592, &scale, err)) != RS_OK)
         return st;
     c->logit_scale = (float)scale;
-    return rs_clip_config_check(c, path, err);
+    return rs_dual_config_check(c, path, err);
 }
 
-rs_status rs_clip_config_load(rs_clip_config *c, const char *path, rs_err *err)
+rs_status rs_dual_config_load(rs_dual_config *c, const char *path, rs_err *err)
 {
     json_t *doc = NULL;
-    rs_clip_config got = {0};
+    rs_dual_config got = {0};
     rs_status st = rs_json_load(&doc, path, MAX_CONFIG, err);
 
     if (st == RS_OK)
@@ -237,7 +237,7 @@ static double tidy(float x)
 }
 
 /* Adds to `object`; false on OOM, as for a NULL object. */
-static bool put_numbers(json_t *object, const rs_clip_config *c, const number *list)
+static bool put_numbers(json_t *object, const rs_dual_config *c, const number *list)
 {
     for (; list->key; list++) {
         size_t n = *(const size_t *)((const char *)c + list->place);
@@ -247,7 +247,7 @@ static bool put_numbers(json_t *object, const rs_clip_config *c, const number *l
     return true;
 }
 
-static json_t *tower_json(const rs_clip_config *c, const rs_tower_config *t, const number *list,
+static json_t *tower_json(const rs_dual_config *c, const rs_tower_config *t, const number *list,
                           const char *type)
 {
     json_t *o = json_pack("{s:s, s:s, s:f, s:I}", "model_type", type, "hidden_act",
@@ -261,7 +261,7 @@ static json_t *tower_json(const rs_clip_config *c, const rs_tower_config *t, con
     return o;
 }
 
-static json_t *config_json(const rs_clip_config *c)
+static json_t *config_json(const rs_dual_config *c)
 {
     json_t *text = tower_json(c, &c->text, text_numbers, "clip_text_model");
     json_t *vision = tower_json(c, &c->vision, vision_numbers, "clip_vision_model");
@@ -283,12 +283,12 @@ static json_t *config_json(const rs_clip_config *c)
     return doc;
 }
 
-rs_status rs_clip_config_save(const rs_clip_config *c, const char *path, rs_err *err)
+rs_status rs_dual_config_save(const rs_dual_config *c, const char *path, rs_err *err)
 {
     json_t *doc = NULL;
     char *text = NULL;
     rs_buf out = {0};
-    rs_status st = rs_clip_config_check(c, path, err);
+    rs_status st = rs_dual_config_check(c, path, err);
 
     if (st != RS_OK)
         return rs_wrap(err, RS_EARG, "write");

@@ -1,4 +1,4 @@
-/* test_clip_forward.c - both towers against PyTorch: features, every layer, full size.
+/* test_dual_forward.c - both towers against PyTorch: features, every layer, full size.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/tower_int.h"
 
@@ -14,12 +14,12 @@ static const struct { const char *model, *golden; } tiny[] = {
 };
 enum { TINY = 2 };
 
-static rs_clip *open_model(const char *folder)
+static rs_dual *open_model(const char *folder)
 {
-    rs_clip *m = NULL;
+    rs_dual *m = NULL;
     rs_err err = {0};
 
-    if (rs_clip_open(&m, folder, &err) != RS_OK)
+    if (rs_dual_open(&m, folder, &err) != RS_OK)
         fail_msg("%s", err.msg);
     return m;
 }
@@ -45,10 +45,10 @@ static void test_features(void **state)
 {
     (void)state;
     for (size_t k = 0; k < TINY; k++) {
-        rs_clip *m = open_model(tiny[k].model);
+        rs_dual *m = open_model(tiny[k].model);
         rs_tensors *g = golden_open(tiny[k].golden);
         golden_texts texts = golden_texts_of(g);
-        const size_t d = rs_clip_config_of(m)->dim, n = texts.n;
+        const size_t d = rs_dual_config_of(m)->dim, n = texts.n;
         float *pixels = golden_floats(g, "pixels", NULL), *got = rs_calloc(n * d, sizeof *got);
         float *image = golden_floats(g, "image_features", NULL);
         float *text = golden_floats(g, "text_features", NULL);
@@ -56,16 +56,16 @@ static void test_features(void **state)
         rs_err err = {0};
 
         for (int keep = 0; keep < 2; keep++) {
-            ok(rs_clip_image_forward(m, pixels, n, tape, keep, got, &err), &err);
+            ok(rs_dual_image_forward(m, pixels, n, tape, keep, got, &err), &err);
             check_features("image", got, image, n, d);
-            ok(rs_clip_text_forward(m, texts.ids, texts.length, n, tape, keep, got, &err), &err);
+            ok(rs_dual_text_forward(m, texts.ids, texts.length, n, tape, keep, got, &err), &err);
             check_features("text", got, text, n, d);
         }
         rs_tape_free(tape);
         golden_texts_clear(&texts);
         rs_free(pixels); rs_free(got); rs_free(image); rs_free(text);
         rs_tensors_close(g);
-        rs_clip_close(m);
+        rs_dual_close(m);
     }
 }
 
@@ -103,25 +103,25 @@ static void test_every_layer(void **state)
 {
     (void)state;
     for (size_t k = 0; k < TINY; k++) {
-        rs_clip *m = open_model(tiny[k].model);
-        const rs_clip_config *c = rs_clip_config_of(m);
+        rs_dual *m = open_model(tiny[k].model);
+        const rs_dual_config *c = rs_dual_config_of(m);
         rs_tensors *g = golden_open(tiny[k].golden);
         golden_texts texts = golden_texts_of(g);
         float *pixels = golden_floats(g, "pixels", NULL), *got = rs_calloc(3 * c->dim, sizeof *got);
         rs_tape *tape = rs_tape_new();
         rs_err err = {0};
 
-        ok(rs_clip_image_forward(m, pixels, texts.n, tape, true, got, &err), &err);
+        ok(rs_dual_image_forward(m, pixels, texts.n, tape, true, got, &err), &err);
         for (size_t i = 0; i < c->vision.layers; i++)
-            check_layer(tape, g, "vision", i, rs_clip_patches(c) + 1);
-        ok(rs_clip_text_forward(m, texts.ids, texts.length, texts.n, tape, true, got, &err), &err);
+            check_layer(tape, g, "vision", i, rs_dual_patches(c) + 1);
+        ok(rs_dual_text_forward(m, texts.ids, texts.length, texts.n, tape, true, got, &err), &err);
         for (size_t i = 0; i < c->text.layers; i++)
             check_layer(tape, g, "text", i, c->max_tokens);
         rs_tape_free(tape);
         golden_texts_clear(&texts);
         rs_free(pixels); rs_free(got);
         rs_tensors_close(g);
-        rs_clip_close(m);
+        rs_dual_close(m);
     }
 }
 
@@ -129,7 +129,7 @@ static void test_every_layer(void **state)
 static void check_full(const char *name, rs_tower_config vision, size_t patch,
                        rs_tower_config text, size_t dim)
 {
-    const rs_clip_config c = {
+    const rs_dual_config c = {
         .vision = vision, .text = text, .image_size = 224, .patch_size = patch,
         .vocab_size = 1000, .max_tokens = 77, .eos_id = 999, .bos_id = 998, .dim = dim,
         .logit_scale = 2.6592f,
@@ -138,12 +138,12 @@ static void check_full(const char *name, rs_tower_config vision, size_t patch,
     rs_tensors *g = golden_open("tests/data/towers_full.safetensors");
     float *pixels = rs_calloc(pixel_count, sizeof *pixels), *got = rs_calloc(2 * dim, sizeof *got);
     rs_tape *tape = rs_tape_new();
-    rs_clip *m = NULL;
+    rs_dual *m = NULL;
     rs_err err = {0};
     int32_t ids[87];
     char what[32];
 
-    ok(rs_clip_new(&m, &c, NULL, &err), &err);
+    ok(rs_dual_new(&m, &c, NULL, &err), &err);
     formula_fill_all(m);
     formula(pixels, 1000, pixel_count, 0, 1);
     for (int32_t i = 0; i < 87; i++)
@@ -153,12 +153,12 @@ static void check_full(const char *name, rs_tower_config vision, size_t patch,
     for (int kind = 0; kind < 2; kind++) {
         snprintf(what, sizeof what, "%s.%s", name, kind ? "text" : "image");
         float *want = golden_floats(g, what, NULL);
-        ok(kind ? rs_clip_text_forward(m, ids, length, 2, tape, false, got, &err)
-                : rs_clip_image_forward(m, pixels, 2, tape, false, got, &err), &err);
+        ok(kind ? rs_dual_text_forward(m, ids, length, 2, tape, false, got, &err)
+                : rs_dual_image_forward(m, pixels, 2, tape, false, got, &err), &err);
         check_features(what, got, want, 2, dim);
         rs_free(want);
     }
-    rs_clip_close(m);
+    rs_dual_close(m);
     rs_tape_free(tape);
     rs_free(pixels); rs_free(got);
     rs_tensors_close(g);
@@ -190,18 +190,18 @@ static void test_vit_b16_l14(void **state)
 
 /* A model like the default one, small: enough rows that calls without `keep` run in
  * several chunks. */
-static rs_clip *medium(void)
+static rs_dual *medium(void)
 {
-    const rs_clip_config c = {
+    const rs_dual_config c = {
         .vision = {48, 3, 3, 96, 1e-5f, RS_ACT_QUICK_GELU},
         .text = {32, 2, 2, 64, 1e-5f, RS_ACT_GELU},
         .image_size = 64, .patch_size = 8, .vocab_size = 100, .max_tokens = 40, .eos_id = 99,
         .bos_id = 98, .dim = 24, .logit_scale = 2.6592f,
     };
-    rs_clip *m = NULL;
+    rs_dual *m = NULL;
     rs_err err = {0};
 
-    ok(rs_clip_new(&m, &c, NULL, &err), &err);
+    ok(rs_dual_new(&m, &c, NULL, &err), &err);
     formula_fill_all(m);
     return m;
 }
@@ -209,8 +209,8 @@ static rs_clip *medium(void)
 static void test_images_do_not_depend_on_the_batch(void **state)
 {
     enum { N = 37 };
-    rs_clip *m = medium();
-    const size_t d = rs_clip_config_of(m)->dim, floats = 3 * 64 * 64;
+    rs_dual *m = medium();
+    const size_t d = rs_dual_config_of(m)->dim, floats = 3 * 64 * 64;
     float *pixels = rs_calloc(N, floats * sizeof *pixels);
     float *all = rs_calloc(N, d * sizeof *all), *one = rs_calloc(N, d * sizeof *one);
     rs_tape *tape = rs_tape_new();
@@ -218,22 +218,22 @@ static void test_images_do_not_depend_on_the_batch(void **state)
 
     (void)state;
     formula(pixels, 2000, N * floats, 0, 1);
-    ok(rs_clip_image_forward(m, pixels, N, tape, false, all, &err), &err);
+    ok(rs_dual_image_forward(m, pixels, N, tape, false, all, &err), &err);
     for (size_t i = 0; i < N; i++)
-        ok(rs_clip_image_forward(m, pixels + i * floats, 1, tape, false, one + i * d, &err), &err);
+        ok(rs_dual_image_forward(m, pixels + i * floats, 1, tape, false, one + i * d, &err), &err);
     assert_near("one by one", one, all, N * d, 1e-5 * fmax(1, largest(all, N * d)));
-    ok(rs_clip_image_forward(m, pixels, N, tape, true, one, &err), &err);
+    ok(rs_dual_image_forward(m, pixels, N, tape, true, one, &err), &err);
     assert_near("kept", one, all, N * d, 1e-5 * fmax(1, largest(all, N * d)));
     rs_tape_free(tape);
     rs_free(pixels); rs_free(all); rs_free(one);
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 static void test_texts_do_not_depend_on_the_batch(void **state)
 {
     enum { N = 90 };
-    rs_clip *m = medium();
-    const size_t d = rs_clip_config_of(m)->dim;
+    rs_dual *m = medium();
+    const size_t d = rs_dual_config_of(m)->dim;
     int32_t *ids = rs_calloc(N * 40, sizeof *ids);
     size_t length[N], total = 0;
     float *all = rs_calloc(N, d * sizeof *all), *one = rs_calloc(N, d * sizeof *one);
@@ -249,19 +249,19 @@ static void test_texts_do_not_depend_on_the_batch(void **state)
         ids[total++] = 99;
     }
     assert_true(total > RS_CHUNK_ROWS);
-    ok(rs_clip_text_forward(m, ids, length, N, tape, false, all, &err), &err);
+    ok(rs_dual_text_forward(m, ids, length, N, tape, false, all, &err), &err);
     for (size_t i = 0, at = 0; i < N; at += length[i++])
-        ok(rs_clip_text_forward(m, ids + at, length + i, 1, tape, false, one + i * d, &err), &err);
+        ok(rs_dual_text_forward(m, ids + at, length + i, 1, tape, false, one + i * d, &err), &err);
     assert_near("one by one", one, all, N * d, 1e-5 * fmax(1, largest(all, N * d)));
     rs_tape_free(tape);
     rs_free(ids); rs_free(all); rs_free(one);
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 /* What follows the end token changes nothing, to the bit. */
 static void test_padding_is_not_read(void **state)
 {
-    rs_clip *m = medium();
+    rs_dual *m = medium();
     const int32_t bare[] = {98, 5, 6, 7, 99}, padded[] = {98, 5, 6, 7, 99, 99, 0, 99};
     const size_t five = 5, eight = 8;
     float a[24], b[24];
@@ -269,11 +269,11 @@ static void test_padding_is_not_read(void **state)
     rs_err err = {0};
 
     (void)state;
-    ok(rs_clip_text_forward(m, bare, &five, 1, tape, false, a, &err), &err);
-    ok(rs_clip_text_forward(m, padded, &eight, 1, tape, false, b, &err), &err);
+    ok(rs_dual_text_forward(m, bare, &five, 1, tape, false, a, &err), &err);
+    ok(rs_dual_text_forward(m, padded, &eight, 1, tape, false, b, &err), &err);
     assert_memory_equal(a, b, sizeof a);
     rs_tape_free(tape);
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 static void test_bad_texts(void **state)
@@ -285,28 +285,28 @@ static void test_bad_texts(void **state)
         {{-1, 5, 99}, 3, "text 0: token 0 is -1"},
         {{98, 5, 6}, 3, "text 0: no end token 99"},
     };
-    rs_clip *m = medium();
+    rs_dual *m = medium();
     rs_tape *tape = rs_tape_new();
     float out[24];
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         rs_err err = {0};
-        assert_int_equal(rs_clip_text_forward(m, rows[i].ids, &rows[i].length, 1, tape, false, out,
+        assert_int_equal(rs_dual_text_forward(m, rows[i].ids, &rows[i].length, 1, tape, false, out,
                                               &err), RS_EARG);
         if (!strstr(err.msg, rows[i].says))
             fail_msg("row %zu: \"%s\", wanted \"%s\"", i, err.msg, rows[i].says);
     }
-    assert_int_equal(rs_clip_text_forward(m, NULL, NULL, 0, tape, false, out, NULL), RS_OK);
-    assert_int_equal(rs_clip_image_forward(m, NULL, 0, tape, false, out, NULL), RS_OK);
+    assert_int_equal(rs_dual_text_forward(m, NULL, NULL, 0, tape, false, out, NULL), RS_OK);
+    assert_int_equal(rs_dual_image_forward(m, NULL, 0, tape, false, out, NULL), RS_OK);
     rs_tape_free(tape);
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 /* The second call of the same size allocates nothing; each failing allocation is told. */
 static void test_memory(void **state)
 {
-    rs_clip *m = medium();
+    rs_dual *m = medium();
     float *pixels = rs_calloc(2 * 3 * 64 * 64, sizeof *pixels), out[2 * 24];
     rs_status st = RS_ENOMEM;
     rs_tape *tape = NULL;
@@ -315,7 +315,7 @@ static void test_memory(void **state)
     for (long k = 0; st != RS_OK; k++) {
         rs_alloc_fail_after(k);
         tape = rs_tape_new();
-        st = tape ? rs_clip_image_forward(m, pixels, 2, tape, true, out, NULL) : RS_ENOMEM;
+        st = tape ? rs_dual_image_forward(m, pixels, 2, tape, true, out, NULL) : RS_ENOMEM;
         rs_alloc_fail_after(-1);
         if (st != RS_OK) {
             assert_int_equal(st, RS_ENOMEM);
@@ -324,12 +324,12 @@ static void test_memory(void **state)
         assert_true(k < 50);
     }
     size_t before = rs_alloc_total();
-    assert_int_equal(rs_clip_image_forward(m, pixels, 2, tape, true, out, NULL), RS_OK);
-    assert_int_equal(rs_clip_image_forward(m, pixels, 1, tape, false, out, NULL), RS_OK);
+    assert_int_equal(rs_dual_image_forward(m, pixels, 2, tape, true, out, NULL), RS_OK);
+    assert_int_equal(rs_dual_image_forward(m, pixels, 1, tape, false, out, NULL), RS_OK);
     assert_int_equal(rs_alloc_total(), before);
     rs_tape_free(tape);
     rs_free(pixels);
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 int main(void)

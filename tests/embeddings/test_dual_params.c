@@ -1,7 +1,7 @@
-/* test_clip_params.c - the parameter table, random starts, models opened and saved.
+/* test_dual_params.c - the parameter table, random starts, models opened and saved.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "embeddings/clip.h"
-#include "embeddings/clip_int.h"
+#include "embeddings/dual.h"
+#include "embeddings/dual_int.h"
 #include "embeddings/half.h"
 #include "embeddings/safetensors.h"
 
@@ -24,7 +24,7 @@
 #define MIXED "tests/data/clip_tiny_mixed"
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-static char folder[] = "/tmp/rs_clip_params_XXXXXX";
+static char folder[] = "/tmp/rs_dual_params_XXXXXX";
 
 static int make_folder(void **state)
 {
@@ -51,20 +51,20 @@ static const char *in_folder(const char *name)
     return text[turn];
 }
 
-static rs_clip *open_model(const char *path)
+static rs_dual *open_model(const char *path)
 {
     rs_err err = {0};
-    rs_clip *m;
+    rs_dual *m;
 
-    if (rs_clip_open(&m, path, &err) != RS_OK)
+    if (rs_dual_open(&m, path, &err) != RS_OK)
         fail_msg("%s", err.msg);
     return m;
 }
 
-static const rs_param *param(const rs_clip *m, const char *name)
+static const rs_param *param(const rs_dual *m, const char *name)
 {
     size_t n;
-    const rs_param *list = rs_clip_param_table(m, &n);
+    const rs_param *list = rs_dual_param_table(m, &n);
 
     for (size_t i = 0; i < n; i++)
         if (strcmp(list[i].name, name) == 0)
@@ -77,12 +77,12 @@ static const rs_param *param(const rs_clip *m, const char *name)
 
 static void test_table_tiles_the_block(void **state)
 {
-    rs_clip *m = open_model(GELU);
+    rs_dual *m = open_model(GELU);
     const rs_param *list;
     size_t n, at = 0;
 
     (void)state;
-    list = rs_clip_param_table(m, &n);
+    list = rs_dual_param_table(m, &n);
     assert_int_equal(n, 14 + 16 * (3 + 2));
     for (size_t i = 0; i < n; i++) {
         size_t count = 1;
@@ -92,14 +92,14 @@ static void test_table_tiles_the_block(void **state)
         assert_int_equal(list[i].count, count);
         at += count;
     }
-    assert_int_equal(at, rs_clip_param_count(m));
-    rs_clip_close(m);
+    assert_int_equal(at, rs_dual_param_count(m));
+    rs_dual_close(m);
 }
 
 /* What the towers rely on: names lead to the offsets, q, k and v lie side by side. */
 static void test_offsets(void **state)
 {
-    rs_clip *m = open_model(GELU);
+    rs_dual *m = open_model(GELU);
     const rs_layer_at *v = &m->at.vision.layer[2], *t = &m->at.text.layer[1];
     const size_t w = m->config.vision.width;
 
@@ -129,15 +129,15 @@ static void test_offsets(void **state)
         for (size_t i = 0; i < COUNT(rows); i++)
             assert_int_equal(param(m, rows[i].name)->offset, rows[i].at);
     }
-    assert_int_equal(m->at.logit_scale, rs_clip_param_count(m) - 1);
-    rs_clip_close(m);
+    assert_int_equal(m->at.logit_scale, rs_dual_param_count(m) - 1);
+    rs_dual_close(m);
 }
 
 static void test_decay(void **state)
 {
-    rs_clip *m = open_model(QUICK);
+    rs_dual *m = open_model(QUICK);
     size_t n, decays = 0;
-    const rs_param *list = rs_clip_param_table(m, &n);
+    const rs_param *list = rs_dual_param_table(m, &n);
 
     (void)state;
     for (size_t i = 0; i < n; i++) {
@@ -148,17 +148,17 @@ static void test_decay(void **state)
         decays += list[i].decay;
     }
     assert_int_equal(decays, 3 + 6 * 4);
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 /* ---- Opening ----------------------------------------------------------- */
 
 static void test_open_holds_the_file(void **state)
 {
-    rs_clip *m = open_model(QUICK);
+    rs_dual *m = open_model(QUICK);
     rs_tensors *t;
     size_t n;
-    const rs_param *list = rs_clip_param_table(m, &n);
+    const rs_param *list = rs_dual_param_table(m, &n);
 
     (void)state;
     assert_int_equal(rs_tensors_open_model(&t, QUICK, NULL), RS_OK);
@@ -166,27 +166,27 @@ static void test_open_holds_the_file(void **state)
     for (size_t i = 0; i < n; i++) {
         const rs_tensor *one = rs_tensors_find(t, list[i].name);
         assert_non_null(one);
-        assert_memory_equal(rs_clip_params(m) + list[i].offset, one->data, one->bytes);
+        assert_memory_equal(rs_dual_params(m) + list[i].offset, one->data, one->bytes);
     }
-    assert_int_equal((uintptr_t)rs_clip_params(m) % 64, 0);
-    assert_true(fabsf(rs_clip_logit_scale(m) - 14.2849f) < 1e-3f);
-    assert_int_equal(rs_clip_unknown_tensors(m), 0);
+    assert_int_equal((uintptr_t)rs_dual_params(m) % 64, 0);
+    assert_true(fabsf(rs_dual_logit_scale(m) - 14.2849f) < 1e-3f);
+    assert_int_equal(rs_dual_unknown_tensors(m), 0);
     rs_tensors_close(t);
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 /* Three shards, three dtypes: the same numbers as `quick`, rounded as each dtype rounds;
  * the integer position_ids beside them are no stranger. */
 static void test_open_sharded(void **state)
 {
-    rs_clip *a = open_model(QUICK), *b = open_model(MIXED);
+    rs_dual *a = open_model(QUICK), *b = open_model(MIXED);
     rs_tensors *t;
     size_t n, kinds[RS_DTYPE_COUNT] = {0};
-    const rs_param *list = rs_clip_param_table(b, &n);
+    const rs_param *list = rs_dual_param_table(b, &n);
 
     (void)state;
     assert_int_equal(rs_tensors_open_model(&t, MIXED, NULL), RS_OK);
-    assert_int_equal(rs_clip_unknown_tensors(b), 0);
+    assert_int_equal(rs_dual_unknown_tensors(b), 0);
     for (size_t i = 0; i < n; i++) {
         rs_dtype type = rs_tensors_find(t, list[i].name)->dtype;
         kinds[type]++;
@@ -202,14 +202,14 @@ static void test_open_sharded(void **state)
     }
     assert_true(kinds[RS_DTYPE_F32] && kinds[RS_DTYPE_F16] && kinds[RS_DTYPE_BF16]);
     rs_tensors_close(t);
-    rs_clip_close(a);
-    rs_clip_close(b);
+    rs_dual_close(a);
+    rs_dual_close(b);
 }
 
 /* ---- Starting ---------------------------------------------------------- */
 
 /* Mean and deviation of one tensor. */
-static void moments(const rs_clip *m, const rs_param *p, double *mean, double *deviation)
+static void moments(const rs_dual *m, const rs_param *p, double *mean, double *deviation)
 {
     double sum = 0, square = 0;
 
@@ -223,7 +223,7 @@ static void moments(const rs_clip *m, const rs_param *p, double *mean, double *d
 
 static void test_new(void **state)
 {
-    const rs_clip_config c = {{64, 2, 4, 128, 1e-5f, RS_ACT_GELU}, {48, 3, 4, 96, 1e-5f, RS_ACT_GELU},
+    const rs_dual_config c = {{64, 2, 4, 128, 1e-5f, RS_ACT_GELU}, {48, 3, 4, 96, 1e-5f, RS_ACT_GELU},
                               64, 16, 500, 32, 499, 498, 32, 2.0f};
     static const struct { const char *name; double deviation; } rows[] = {
         {"text_model.embeddings.token_embedding.weight", 0.02},
@@ -238,12 +238,12 @@ static void test_new(void **state)
         {"visual_projection.weight", 0.125},
     };
     rs_random one = rs_random_seed(5), same = rs_random_seed(5);
-    rs_clip *m, *again;
+    rs_dual *m, *again;
     double mean, deviation;
 
     (void)state;
-    assert_int_equal(rs_clip_new(&m, &c, &one, NULL), RS_OK);
-    assert_int_equal(rs_clip_new(&again, &c, &same, NULL), RS_OK);
+    assert_int_equal(rs_dual_new(&m, &c, &one, NULL), RS_OK);
+    assert_int_equal(rs_dual_new(&again, &c, &same, NULL), RS_OK);
     assert_memory_equal(m->params, again->params, m->count * sizeof *m->params);
     for (size_t i = 0; i < COUNT(rows); i++) {
         const rs_param *p = param(m, rows[i].name);
@@ -259,20 +259,20 @@ static void test_new(void **state)
     moments(m, param(m, "vision_model.encoder.layers.1.mlp.fc1.bias"), &mean, &deviation);
     assert_true(mean == 0 && deviation == 0);
     assert_true(m->params[m->at.logit_scale] == 2.0f);
-    rs_clip_close(again);
-    rs_clip_close(m);
+    rs_dual_close(again);
+    rs_dual_close(m);
 }
 
 static void test_new_refuses(void **state)
 {
-    rs_clip_config c = {{64, 2, 5, 128, 1e-5f, RS_ACT_GELU}, {48, 3, 4, 96, 1e-5f, RS_ACT_GELU},
+    rs_dual_config c = {{64, 2, 5, 128, 1e-5f, RS_ACT_GELU}, {48, 3, 4, 96, 1e-5f, RS_ACT_GELU},
                         64, 16, 500, 32, 499, 498, 32, 2.0f};
     rs_random rnd = rs_random_seed(1);
     rs_err err = {0};
-    rs_clip *m;
+    rs_dual *m;
 
     (void)state;
-    assert_int_equal(rs_clip_new(&m, &c, &rnd, &err), RS_EARG);
+    assert_int_equal(rs_dual_new(&m, &c, &rnd, &err), RS_EARG);
     assert_int_equal(err.code, RS_EARG);
     assert_string_equal(err.msg, "CLIP model: vision_config: num_attention_heads: 5 do not divide "
                                  "hidden_size 64");
@@ -283,13 +283,13 @@ static void test_new_refuses(void **state)
 
 static void test_round_trip(void **state)
 {
-    rs_clip *m = open_model(GELU), *back;
+    rs_dual *m = open_model(GELU), *back;
     rs_err err = {0};
 
     (void)state;
     for (int half = 0; half < 2; half++) {
         const char *to = in_folder(half ? "new/half" : "whole");
-        assert_int_equal(rs_clip_save(m, to, half, &err), RS_OK);
+        assert_int_equal(rs_dual_save(m, to, half, &err), RS_OK);
         back = open_model(to);
         assert_int_equal(back->count, m->count);
         for (size_t i = 0; i < m->count; i++) {
@@ -299,23 +299,23 @@ static void test_round_trip(void **state)
         }
         assert_int_equal(back->config.text.heads, 4);
         assert_int_equal(back->config.eos_id, 58);
-        rs_clip_close(back);
+        rs_dual_close(back);
     }
-    rs_clip_close(m);
+    rs_dual_close(m);
 }
 
 static void test_save_refuses(void **state)
 {
-    rs_clip *m = open_model(QUICK);
+    rs_dual *m = open_model(QUICK);
     rs_err err = {0};
 
     (void)state;
     m->params[m->at.text.layer[1].fc1_w + 3] = 1e6f;
-    assert_int_equal(rs_clip_save(m, in_folder("over"), true, &err), RS_EARG);
+    assert_int_equal(rs_dual_save(m, in_folder("over"), true, &err), RS_EARG);
     assert_string_equal(err.msg, "tensor text_model.encoder.layers.1.mlp.fc1.weight: value 1e+06 of "
                                  "element 3 does not fit F16");
-    assert_int_equal(rs_clip_save(m, "/dev/null/x", false, &err), RS_EIO);
-    rs_clip_close(m);
+    assert_int_equal(rs_dual_save(m, "/dev/null/x", false, &err), RS_EIO);
+    rs_dual_close(m);
 }
 
 /* ---- Files that do not fit --------------------------------------------- */
@@ -324,7 +324,7 @@ enum { MOST = 100 };
 
 /* The tensors of `quick`, to be spoilt one at a time and written to `folder`/spoilt. */
 typedef struct {
-    rs_clip *m;
+    rs_dual *m;
     rs_tensor_out list[MOST];
     size_t n;
 } bench;
@@ -335,7 +335,7 @@ static void bench_begin(bench *b)
     const rs_param *p;
 
     b->m = open_model(QUICK);
-    p = rs_clip_param_table(b->m, &n);
+    p = rs_dual_param_table(b->m, &n);
     assert_true(n < MOST);
     for (b->n = 0; b->n < n; b->n++, p++)
         b->list[b->n] = (rs_tensor_out){p->name, RS_DTYPE_F32, p->rank, p->shape,
@@ -351,20 +351,20 @@ static rs_tensor_out *bench_find(bench *b, const char *name)
     return NULL;
 }
 
-static rs_status bench_end(bench *b, rs_clip **m, rs_err *err)
+static rs_status bench_end(bench *b, rs_dual **m, rs_err *err)
 {
     assert_int_equal(rs_mkdirs(in_folder("spoilt"), NULL), RS_OK);
-    assert_int_equal(rs_clip_config_save(&b->m->config, in_folder("spoilt/config.json"), NULL), RS_OK);
+    assert_int_equal(rs_dual_config_save(&b->m->config, in_folder("spoilt/config.json"), NULL), RS_OK);
     assert_int_equal(rs_tensors_write(in_folder("spoilt/model.safetensors"), b->list, b->n, NULL),
                      RS_OK);
-    rs_clip_close(b->m);
-    return rs_clip_open(m, in_folder("spoilt"), err);
+    rs_dual_close(b->m);
+    return rs_dual_open(m, in_folder("spoilt"), err);
 }
 
 static void test_missing_tensor(void **state)
 {
     rs_err err = {0};
-    rs_clip *m;
+    rs_dual *m;
     bench b;
 
     (void)state;
@@ -380,7 +380,7 @@ static void test_misshapen_tensor(void **state)
 {
     static const size_t shape[] = {12, 8};
     rs_err err = {0};
-    rs_clip *m;
+    rs_dual *m;
     bench b;
 
     (void)state;
@@ -394,7 +394,7 @@ static void test_unknown_tensors_are_counted(void **state)
 {
     static const size_t shape[] = {12};
     rs_err err = {0};
-    rs_clip *m;
+    rs_dual *m;
     bench b;
 
     (void)state;
@@ -402,8 +402,8 @@ static void test_unknown_tensors_are_counted(void **state)
     b.list[b.n++] = (rs_tensor_out){"head.weight", RS_DTYPE_F32, 1, shape, b.m->params};
     b.list[b.n++] = (rs_tensor_out){"head.bias", RS_DTYPE_F16, 1, shape, b.m->params};
     assert_int_equal(bench_end(&b, &m, &err), RS_OK);
-    assert_int_equal(rs_clip_unknown_tensors(m), 2);
-    rs_clip_close(m);
+    assert_int_equal(rs_dual_unknown_tensors(m), 2);
+    rs_dual_close(m);
 }
 
 /* The same bytes under another name of dtype of the same size. */
@@ -413,7 +413,7 @@ static void test_mistyped_tensor(void **state)
     char *data, *at;
     size_t len;
     rs_err err = {0};
-    rs_clip *m;
+    rs_dual *m;
 
     (void)state;
     assert_int_equal(rs_file_read(&data, &len, QUICK "/model.safetensors", 1 << 20, NULL), RS_OK);
@@ -421,10 +421,10 @@ static void test_mistyped_tensor(void **state)
         assert_true(at < data + len - sizeof was);
     memcpy(at + sizeof was - 5, "I32", 3);
     m = open_model(QUICK);
-    assert_int_equal(rs_clip_save(m, in_folder("typed"), false, NULL), RS_OK);
-    rs_clip_close(m);
+    assert_int_equal(rs_dual_save(m, in_folder("typed"), false, NULL), RS_OK);
+    rs_dual_close(m);
     assert_int_equal(rs_file_write(in_folder("typed/model.safetensors"), data, len, NULL), RS_OK);
-    assert_int_equal(rs_clip_open(&m, in_folder("typed"), &err), RS_ECORRUPT);
+    assert_int_equal(rs_dual_open(&m, in_folder("typed"), &err), RS_ECORRUPT);
     assert_non_null(strstr(err.msg, "tensor text_model.final_layer_norm.bias: dtype I32, wanted F32, "
                                     "F16 or BF16"));
     rs_free(data);
@@ -437,23 +437,23 @@ static void test_vast_config(void **state)
         "{\"model_type\":\"clip\",\"projection_dim\":8192,\"vision_config\":{\"hidden_size\":8192,"
         "\"num_hidden_layers\":128,\"num_attention_heads\":64,\"intermediate_size\":65536}}";
     rs_err err = {0};
-    rs_clip *m = open_model(QUICK);
+    rs_dual *m = open_model(QUICK);
 
     (void)state;
-    assert_int_equal(rs_clip_save(m, in_folder("vast"), false, NULL), RS_OK);
-    rs_clip_close(m);
+    assert_int_equal(rs_dual_save(m, in_folder("vast"), false, NULL), RS_OK);
+    rs_dual_close(m);
     assert_int_equal(rs_file_write(in_folder("vast/config.json"), vast, sizeof vast - 1, NULL), RS_OK);
-    assert_int_equal(rs_clip_open(&m, in_folder("vast"), &err), RS_ECORRUPT);
+    assert_int_equal(rs_dual_open(&m, in_folder("vast"), &err), RS_ECORRUPT);
     assert_non_null(strstr(err.msg, "class_embedding: shape [16], wanted [8192]"));
 }
 
 static void test_no_folder(void **state)
 {
     rs_err err = {0};
-    rs_clip *m;
+    rs_dual *m;
 
     (void)state;
-    assert_int_equal(rs_clip_open(&m, in_folder("absent"), &err), RS_ENOENT);
+    assert_int_equal(rs_dual_open(&m, in_folder("absent"), &err), RS_ENOENT);
     assert_non_null(strstr(err.msg, "absent/config.json"));
     assert_null(m);
 }
@@ -462,25 +462,25 @@ static void test_no_folder(void **state)
 
 static void test_allocation_failures(void **state)
 {
-    const rs_clip_config c = {{16, 1, 2, 32, 1e-5f, RS_ACT_GELU}, {16, 1, 2, 32, 1e-5f, RS_ACT_GELU},
+    const rs_dual_config c = {{16, 1, 2, 32, 1e-5f, RS_ACT_GELU}, {16, 1, 2, 32, 1e-5f, RS_ACT_GELU},
                               16, 8, 50, 8, 49, 48, 8, 2.0f};
     size_t live = rs_alloc_live();
     rs_status st = RS_ENOMEM;
 
     (void)state;
     for (long k = 0; st != RS_OK; k++) {
-        rs_clip *m, *fresh = NULL;
+        rs_dual *m, *fresh = NULL;
         rs_random rnd = rs_random_seed(3);
         rs_alloc_fail_after(k);
-        st = rs_clip_open(&m, MIXED, NULL);
+        st = rs_dual_open(&m, MIXED, NULL);
         if (st == RS_OK)
-            st = rs_clip_save(m, in_folder("walk"), true, NULL);
+            st = rs_dual_save(m, in_folder("walk"), true, NULL);
         if (st == RS_OK)
-            st = rs_clip_new(&fresh, &c, &rnd, NULL);
+            st = rs_dual_new(&fresh, &c, &rnd, NULL);
         rs_alloc_fail_after(-1);
         assert_true(st == RS_OK || st == RS_ENOMEM);
-        rs_clip_close(m);
-        rs_clip_close(fresh);
+        rs_dual_close(m);
+        rs_dual_close(fresh);
         assert_int_equal(rs_alloc_live(), live);
         assert_true(k < 1000);
     }

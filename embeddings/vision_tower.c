@@ -1,6 +1,6 @@
-/* clip_vision.c - the image tower: patches, class token, positions, transformer.
+/* vision_tower.c - the image tower: patches, class token, positions, transformer.
  * Dosovitskiy et al. 2021, arXiv:2010.11929, section 3.1, with CLIP's extra layer norm
- * before the layers. See clip.h.
+ * before the layers. See dual.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/tower_int.h"
 
@@ -9,27 +9,27 @@
 
 #include <string.h>
 
-static rs_tower_at tower_at(const rs_clip *m)
+static rs_tower_at tower_at(const rs_dual *m)
 {
     const rs_vision_at *at = &m->at.vision;
     return (rs_tower_at){at->layer, at->post_g, at->post_b, at->proj_w, m->config.dim};
 }
 
 /* Floats of one image's patches. */
-static size_t patch_floats(const rs_clip_config *c)
+static size_t patch_floats(const rs_dual_config *c)
 {
-    return rs_clip_patches(c) * 3 * c->patch_size * c->patch_size;
+    return rs_dual_patches(c) * 3 * c->patch_size * c->patch_size;
 }
 
-static size_t image_floats(const rs_clip_config *c)
+static size_t image_floats(const rs_dual_config *c)
 {
     return 3 * c->image_size * c->image_size;
 }
 
 /* n sequences of one class token and the patches each. */
-static rs_status pack(rs_tape *t, const rs_clip *m, size_t n, bool keep, rs_err *err)
+static rs_status pack(rs_tape *t, const rs_dual *m, size_t n, bool keep, rs_err *err)
 {
-    const size_t tokens = rs_clip_patches(&m->config) + 1;
+    const size_t tokens = rs_dual_patches(&m->config) + 1;
     rs_status st;
 
     if (n > UINT32_MAX / tokens)
@@ -48,9 +48,9 @@ static rs_status pack(rs_tape *t, const rs_clip *m, size_t n, bool keep, rs_err 
     return rs_tape_lay_out(t, keep, n * patch_floats(&m->config), err);
 }
 
-static void cut_patches(const rs_tape *t, const rs_clip *m, const float *pixels)
+static void cut_patches(const rs_tape *t, const rs_dual *m, const float *pixels)
 {
-    const rs_clip_config *c = &m->config;
+    const rs_dual_config *c = &m->config;
 
     for (size_t i = 0; i < t->in.n; i++)
         rs_patches(t->spare + i * patch_floats(c), pixels + i * image_floats(c),
@@ -58,12 +58,12 @@ static void cut_patches(const rs_tape *t, const rs_clip *m, const float *pixels)
 }
 
 /* t->layer[0].in = pre_layrnorm([class; patches W^T] + position) */
-static void embed(rs_tape *t, const rs_clip *m, const float *pixels)
+static void embed(rs_tape *t, const rs_dual *m, const float *pixels)
 {
     const rs_kernels *kn = rs_kernels_best();
     const rs_vision_at *at = &m->at.vision;
-    const rs_clip_config *c = &m->config;
-    const size_t d = c->vision.width, np = rs_clip_patches(c);
+    const rs_dual_config *c = &m->config;
+    const size_t d = c->vision.width, np = rs_dual_patches(c);
     const size_t k = 3 * c->patch_size * c->patch_size;
     float *rows = t->layer[0].h1, *x = t->emb;
 
@@ -80,12 +80,12 @@ static void embed(rs_tape *t, const rs_clip *m, const float *pixels)
 }
 
 /* From t->dx, the gradient of layer[0].in. The pixels get none. */
-static void embed_grad(rs_tape *t, const rs_clip *m, const float *pixels, float *grads)
+static void embed_grad(rs_tape *t, const rs_dual *m, const float *pixels, float *grads)
 {
     const rs_kernels *kn = rs_kernels_best();
     const rs_vision_at *at = &m->at.vision;
-    const rs_clip_config *c = &m->config;
-    const size_t d = c->vision.width, np = rs_clip_patches(c);
+    const rs_dual_config *c = &m->config;
+    const size_t d = c->vision.width, np = rs_dual_patches(c);
     const size_t k = 3 * c->patch_size * c->patch_size;
     float *rows = t->dqkv, *dx = t->dh;
 
@@ -102,11 +102,11 @@ static void embed_grad(rs_tape *t, const rs_clip *m, const float *pixels, float 
               grads + at->patch_w, k);
 }
 
-rs_status rs_clip_image_forward(const rs_clip *m, const float *pixels, size_t n,
+rs_status rs_dual_image_forward(const rs_dual *m, const float *pixels, size_t n,
                                 rs_tape *scratch, bool keep, float *features, rs_err *err)
 {
     const rs_tower_at at = tower_at(m);
-    const size_t tokens = rs_clip_patches(&m->config) + 1;
+    const size_t tokens = rs_dual_patches(&m->config) + 1;
     const size_t most = RS_CHUNK_ROWS > tokens ? RS_CHUNK_ROWS / tokens : 1;
     rs_status st;
 
@@ -121,7 +121,7 @@ rs_status rs_clip_image_forward(const rs_clip *m, const float *pixels, size_t n,
     return RS_OK;
 }
 
-rs_status rs_clip_image_backward(const rs_clip *m, rs_tape *tape, const float *pixels, size_t n,
+rs_status rs_dual_image_backward(const rs_dual *m, rs_tape *tape, const float *pixels, size_t n,
                                  const float *d_features, float *grads, rs_err *err)
 {
     const rs_tower_at at = tower_at(m);

@@ -1,9 +1,9 @@
-/* clip_params.c - the parameters of a CLIP model: one table says what each tensor is
+/* dual_params.c - the parameters of a CLIP model: one table says what each tensor is
  * called, where its offset is kept, its shape, how it starts, whether it decays. Laying
  * out, naming, starting, reading and writing all walk it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "embeddings/clip_int.h"
+#include "embeddings/dual_int.h"
 
 #include "base/alloc.h"
 #include "base/bytes.h"
@@ -58,33 +58,33 @@ static const spec layer_specs[] = {
 
 /* "pre_layrnorm" is how the published models spell it. */
 static const spec vision_before[] = {
-    {"vision_model.embeddings.class_embedding", PUT(rs_clip_at, vision.class_token), {WIDTH},
+    {"vision_model.embeddings.class_embedding", PUT(rs_dual_at, vision.class_token), {WIDTH},
      BY_WIDTH, false},
-    {"vision_model.embeddings.patch_embedding.weight", PUT(rs_clip_at, vision.patch_w),
+    {"vision_model.embeddings.patch_embedding.weight", PUT(rs_dual_at, vision.patch_w),
      {WIDTH, RGB, PATCH, PATCH}, SMALL, true},
-    {"vision_model.embeddings.position_embedding.weight", PUT(rs_clip_at, vision.position),
+    {"vision_model.embeddings.position_embedding.weight", PUT(rs_dual_at, vision.position),
      {POSITIONS, WIDTH}, SMALL, false},
-    {"vision_model.pre_layrnorm.weight", PUT(rs_clip_at, vision.pre_g), {WIDTH}, ONES, false},
-    {"vision_model.pre_layrnorm.bias", PUT(rs_clip_at, vision.pre_b), {WIDTH}, ZEROS, false},
+    {"vision_model.pre_layrnorm.weight", PUT(rs_dual_at, vision.pre_g), {WIDTH}, ONES, false},
+    {"vision_model.pre_layrnorm.bias", PUT(rs_dual_at, vision.pre_b), {WIDTH}, ZEROS, false},
 };
 static const spec vision_after[] = {
-    {"vision_model.post_layernorm.weight", PUT(rs_clip_at, vision.post_g), {WIDTH}, ONES, false},
-    {"vision_model.post_layernorm.bias", PUT(rs_clip_at, vision.post_b), {WIDTH}, ZEROS, false},
-    {"visual_projection.weight", PUT(rs_clip_at, vision.proj_w), {DIM, WIDTH}, BY_WIDTH, true},
+    {"vision_model.post_layernorm.weight", PUT(rs_dual_at, vision.post_g), {WIDTH}, ONES, false},
+    {"vision_model.post_layernorm.bias", PUT(rs_dual_at, vision.post_b), {WIDTH}, ZEROS, false},
+    {"visual_projection.weight", PUT(rs_dual_at, vision.proj_w), {DIM, WIDTH}, BY_WIDTH, true},
 };
 static const spec text_before[] = {
-    {"text_model.embeddings.token_embedding.weight", PUT(rs_clip_at, text.token), {VOCAB, WIDTH},
+    {"text_model.embeddings.token_embedding.weight", PUT(rs_dual_at, text.token), {VOCAB, WIDTH},
      SMALL, false},
-    {"text_model.embeddings.position_embedding.weight", PUT(rs_clip_at, text.position),
+    {"text_model.embeddings.position_embedding.weight", PUT(rs_dual_at, text.position),
      {TOKENS, WIDTH}, SMALL, false},
 };
 static const spec text_after[] = {
-    {"text_model.final_layer_norm.weight", PUT(rs_clip_at, text.final_g), {WIDTH}, ONES, false},
-    {"text_model.final_layer_norm.bias", PUT(rs_clip_at, text.final_b), {WIDTH}, ZEROS, false},
-    {"text_projection.weight", PUT(rs_clip_at, text.proj_w), {DIM, WIDTH}, BY_WIDTH, true},
+    {"text_model.final_layer_norm.weight", PUT(rs_dual_at, text.final_g), {WIDTH}, ONES, false},
+    {"text_model.final_layer_norm.bias", PUT(rs_dual_at, text.final_b), {WIDTH}, ZEROS, false},
+    {"text_projection.weight", PUT(rs_dual_at, text.proj_w), {DIM, WIDTH}, BY_WIDTH, true},
 };
 static const spec at_the_end[] = {
-    {"logit_scale", PUT(rs_clip_at, logit_scale), {NONE}, LOGIT, false},
+    {"logit_scale", PUT(rs_dual_at, logit_scale), {NONE}, LOGIT, false},
 };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
@@ -93,7 +93,7 @@ static const spec at_the_end[] = {
 
 /* One walk over all specs in memory order. */
 typedef struct {
-    rs_clip *m;
+    rs_dual *m;
     const rs_tower_config *tower;
     size_t   length[LENGTHS];
     start   *starts;                   /* of each table row */
@@ -120,7 +120,7 @@ static float deviation_of(start how, const rs_tower_config *t)
 /* Give each of the n specs the next place; `base` is the struct that keeps offsets. */
 static void place(walk *w, const spec *s, size_t n, const char *prefix, void *base)
 {
-    rs_clip *m = w->m;
+    rs_dual *m = w->m;
 
     for (; n && !w->failed; n--, s++) {
         size_t row = m->tensors;
@@ -145,7 +145,7 @@ static void place(walk *w, const spec *s, size_t n, const char *prefix, void *ba
 static void place_tower(walk *w, const rs_tower_config *t, const char *prefix, rs_layer_at **layers,
                         const spec *before, size_t n_before, const spec *after, size_t n_after)
 {
-    rs_clip *m = w->m;
+    rs_dual *m = w->m;
 
     w->tower = t;
     w->length[WIDTH] = t->width;
@@ -163,12 +163,12 @@ static void place_tower(walk *w, const rs_tower_config *t, const char *prefix, r
 
 /* A model of config `c` with its table and offsets, without parameters. The starts go
  * to the model's own memory too. */
-static rs_status lay_out(rs_clip **out, walk *w, const rs_clip_config *c, rs_err *err)
+static rs_status lay_out(rs_dual **out, walk *w, const rs_dual_config *c, rs_err *err)
 {
     size_t rows = COUNT(vision_before) + COUNT(vision_after) + COUNT(text_before) +
                   COUNT(text_after) + COUNT(at_the_end) +
                   COUNT(layer_specs) * (c->vision.layers + c->text.layers);
-    rs_clip *m = rs_calloc(1, sizeof *m);
+    rs_dual *m = rs_calloc(1, sizeof *m);
 
     *out = m;
     if (!m)
@@ -180,7 +180,7 @@ static rs_status lay_out(rs_clip **out, walk *w, const rs_clip_config *c, rs_err
     w->length[DIM] = c->dim;
     w->length[VOCAB] = c->vocab_size;
     w->length[TOKENS] = c->max_tokens;
-    w->length[POSITIONS] = rs_clip_patches(c) + 1;
+    w->length[POSITIONS] = rs_dual_patches(c) + 1;
     w->length[RGB] = 3;
     w->length[PATCH] = c->patch_size;
     w->failed = !m->table || !w->starts || !w->deviation;
@@ -194,7 +194,7 @@ static rs_status lay_out(rs_clip **out, walk *w, const rs_clip_config *c, rs_err
     return RS_OK;
 }
 
-static rs_status allot(rs_clip *m, rs_err *err)
+static rs_status allot(rs_dual *m, rs_err *err)
 {
     m->params = rs_calloc_aligned(m->count, sizeof *m->params);
     if (!m->params)
@@ -202,7 +202,7 @@ static rs_status allot(rs_clip *m, rs_err *err)
     return RS_OK;
 }
 
-void rs_clip_close(rs_clip *m)
+void rs_dual_close(rs_dual *m)
 {
     if (!m)
         return;
@@ -221,11 +221,11 @@ static void fill(float *x, const rs_param *p, start how, float deviation, float 
              : (float)(deviation * rs_random_normal(rnd));
 }
 
-rs_status rs_clip_new(rs_clip **out, const rs_clip_config *c, rs_random *rnd, rs_err *err)
+rs_status rs_dual_new(rs_dual **out, const rs_dual_config *c, rs_random *rnd, rs_err *err)
 {
     walk w;
-    rs_clip *m = NULL;
-    rs_status st = rs_clip_config_check(c, "CLIP model", err);
+    rs_dual *m = NULL;
+    rs_status st = rs_dual_config_check(c, "CLIP model", err);
 
     *out = NULL;
     if (st != RS_OK) {
@@ -234,7 +234,7 @@ rs_status rs_clip_new(rs_clip **out, const rs_clip_config *c, rs_random *rnd, rs
         return RS_EARG;
     }
     if ((st = lay_out(&m, &w, c, err)) != RS_OK || (st = allot(m, err)) != RS_OK) {
-        rs_clip_close(m);
+        rs_dual_close(m);
         return st;
     }
     for (size_t i = 0; rnd && i < m->tensors; i++)
@@ -255,7 +255,7 @@ static bool is_buffer(const char *name)
 
 /* All shapes are checked before any memory is taken: what is asked for is then no more
  * than twice the files. */
-static rs_status check_all(rs_clip *m, const rs_tensors *t, rs_err *err)
+static rs_status check_all(rs_dual *m, const rs_tensors *t, rs_err *err)
 {
     size_t ignored = 0;
 
@@ -271,7 +271,7 @@ static rs_status check_all(rs_clip *m, const rs_tensors *t, rs_err *err)
     return RS_OK;
 }
 
-static rs_status read_all(rs_clip *m, const rs_tensors *t, rs_err *err)
+static rs_status read_all(rs_dual *m, const rs_tensors *t, rs_err *err)
 {
     rs_status st = check_all(m, t, err);
 
@@ -284,19 +284,19 @@ static rs_status read_all(rs_clip *m, const rs_tensors *t, rs_err *err)
     return st;
 }
 
-rs_status rs_clip_open(rs_clip **out, const char *folder, rs_err *err)
+rs_status rs_dual_open(rs_dual **out, const char *folder, rs_err *err)
 {
     char *path = rs_path_join(folder, "config.json");
-    rs_clip_config config;
+    rs_dual_config config;
     rs_tensors *t = NULL;
-    rs_clip *m = NULL;
+    rs_dual *m = NULL;
     walk w;
     rs_status st;
 
     *out = NULL;
     if (!path)
         return rs_fail(err, RS_ENOMEM, "open %s: no memory", folder);
-    if ((st = rs_clip_config_load(&config, path, err)) != RS_OK ||
+    if ((st = rs_dual_config_load(&config, path, err)) != RS_OK ||
         (st = rs_tensors_open_model(&t, folder, err)) != RS_OK ||
         (st = lay_out(&m, &w, &config, err)) != RS_OK ||
         (st = read_all(m, t, err)) != RS_OK)
@@ -304,7 +304,7 @@ rs_status rs_clip_open(rs_clip **out, const char *folder, rs_err *err)
     *out = m;
     m = NULL;
 done:
-    rs_clip_close(m);
+    rs_dual_close(m);
     rs_tensors_close(t);
     rs_free(path);
     return st;
@@ -313,7 +313,7 @@ done:
 /* ---- To files -------------------------------------------------------- */
 
 /* In half the single numbers stay whole: logit_scale is an exponent's. */
-static rs_status write_weights(const rs_clip *m, const char *path, bool half, rs_err *err)
+static rs_status write_weights(const rs_dual *m, const char *path, bool half, rs_err *err)
 {
     rs_tensor_out *list = rs_calloc(m->tensors, sizeof *list);
     rs_status st;
@@ -331,7 +331,7 @@ static rs_status write_weights(const rs_clip *m, const char *path, bool half, rs
     return st;
 }
 
-rs_status rs_clip_save(const rs_clip *m, const char *folder, bool half, rs_err *err)
+rs_status rs_dual_save(const rs_dual *m, const char *folder, bool half, rs_err *err)
 {
     char *config = rs_path_join(folder, "config.json");
     char *weights = rs_path_join(folder, "model.safetensors");
@@ -341,7 +341,7 @@ rs_status rs_clip_save(const rs_clip *m, const char *folder, bool half, rs_err *
         st = rs_fail(err, RS_ENOMEM, "write %s: no memory", folder);
     else if ((st = rs_mkdirs(folder, err)) == RS_OK &&
              (st = write_weights(m, weights, half, err)) == RS_OK)
-        st = rs_clip_config_save(&m->config, config, err);
+        st = rs_dual_config_save(&m->config, config, err);
     rs_free(config);
     rs_free(weights);
     return st;
@@ -349,18 +349,18 @@ rs_status rs_clip_save(const rs_clip *m, const char *folder, bool half, rs_err *
 
 /* ---- Asking ---------------------------------------------------------- */
 
-const rs_clip_config *rs_clip_config_of(const rs_clip *m) { return &m->config; }
-size_t rs_clip_param_count(const rs_clip *m) { return m->count; }
-float *rs_clip_params(rs_clip *m) { return m->params; }
-size_t rs_clip_unknown_tensors(const rs_clip *m) { return m->unknown; }
+const rs_dual_config *rs_dual_config_of(const rs_dual *m) { return &m->config; }
+size_t rs_dual_param_count(const rs_dual *m) { return m->count; }
+float *rs_dual_params(rs_dual *m) { return m->params; }
+size_t rs_dual_unknown_tensors(const rs_dual *m) { return m->unknown; }
 
-const rs_param *rs_clip_param_table(const rs_clip *m, size_t *n)
+const rs_param *rs_dual_param_table(const rs_dual *m, size_t *n)
 {
     *n = m->tensors;
     return m->table;
 }
 
-float rs_clip_logit_scale(const rs_clip *m)
+float rs_dual_logit_scale(const rs_dual *m)
 {
     return expf(m->params[m->at.logit_scale]);
 }

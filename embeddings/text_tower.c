@@ -1,7 +1,7 @@
-/* clip_text.c - the text tower: tokens and positions, causal transformer, end token.
+/* text_tower.c - the text tower: tokens and positions, causal transformer, end token.
  *
  * Texts lie end to end without padding. No token sees a later one, so nothing after the
- * end token is computed: a 10-token query costs an eighth of a 77-token text. See clip.h.
+ * end token is computed: a 10-token query costs an eighth of a 77-token text. See dual.h.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,7 +9,7 @@
 
 #include "embeddings/kernels.h"
 
-static rs_tower_at tower_at(const rs_clip *m)
+static rs_tower_at tower_at(const rs_dual *m)
 {
     const rs_text_at *at = &m->at.text;
     return (rs_tower_at){at->layer, at->final_g, at->final_b, at->proj_w, m->config.dim};
@@ -17,7 +17,7 @@ static rs_tower_at tower_at(const rs_clip *m)
 
 /* Where the text is read: at the first end token, or, for checkpoints whose eos_id is
  * the old 2, at the largest id. *end is the place, < length. RS_EARG names what is wrong. */
-static rs_status find_end(size_t *end, const rs_clip_config *c, const int32_t *ids,
+static rs_status find_end(size_t *end, const rs_dual_config *c, const int32_t *ids,
                           size_t length, size_t text, rs_err *err)
 {
     size_t top = 0;
@@ -40,7 +40,7 @@ static rs_status find_end(size_t *end, const rs_clip_config *c, const int32_t *i
 }
 
 /* The n texts as sequences that stop at their end tokens. */
-static rs_status pack(rs_tape *t, const rs_clip *m, const int32_t *ids, const size_t *length,
+static rs_status pack(rs_tape *t, const rs_dual *m, const int32_t *ids, const size_t *length,
                       size_t n, size_t first, bool keep, rs_err *err)
 {
     rs_packed *in = &t->in;
@@ -66,7 +66,7 @@ static rs_status pack(rs_tape *t, const rs_clip *m, const int32_t *ids, const si
 }
 
 /* t->layer[0].in = token[id] + position */
-static void embed(rs_tape *t, const rs_clip *m, const int32_t *ids, const size_t *length)
+static void embed(rs_tape *t, const rs_dual *m, const int32_t *ids, const size_t *length)
 {
     const rs_kernels *kn = rs_kernels_best();
     const float *token = m->params + m->at.text.token, *pos = m->params + m->at.text.position;
@@ -78,7 +78,7 @@ static void embed(rs_tape *t, const rs_clip *m, const int32_t *ids, const size_t
             kn->add_bias(x, token + (size_t)ids[j] * d, pos + j * d, 1, d);
 }
 
-static void embed_grad(const rs_tape *t, const rs_clip *m, const int32_t *ids,
+static void embed_grad(const rs_tape *t, const rs_dual *m, const int32_t *ids,
                        const size_t *length, float *grads)
 {
     const rs_kernels *kn = rs_kernels_best();
@@ -104,7 +104,7 @@ static size_t chunk(const size_t *length, size_t n, bool keep, size_t *ids)
     return i;
 }
 
-rs_status rs_clip_text_forward(const rs_clip *m, const int32_t *ids, const size_t *length, size_t n,
+rs_status rs_dual_text_forward(const rs_dual *m, const int32_t *ids, const size_t *length, size_t n,
                                rs_tape *scratch, bool keep, float *features, rs_err *err)
 {
     const rs_tower_at at = tower_at(m);
@@ -121,7 +121,7 @@ rs_status rs_clip_text_forward(const rs_clip *m, const int32_t *ids, const size_
     return RS_OK;
 }
 
-rs_status rs_clip_text_backward(const rs_clip *m, rs_tape *tape, const int32_t *ids,
+rs_status rs_dual_text_backward(const rs_dual *m, rs_tape *tape, const int32_t *ids,
                                 const size_t *length, size_t n,
                                 const float *d_features, float *grads, rs_err *err)
 {

@@ -1,4 +1,4 @@
-/* clip.h - the CLIP dual encoder as numbers: parameters, forward, backward.
+/* dual.h - the dual encoder as numbers: parameters, forward, backward.
  *
  * The parameters are one float32 block with named views into it (Hugging Face
  * CLIPModel names); gradients are a block of the same layout, so an optimiser sees
@@ -14,8 +14,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#ifndef RS_EMBEDDINGS_CLIP_H
-#define RS_EMBEDDINGS_CLIP_H
+#ifndef RS_EMBEDDINGS_DUAL_H
+#define RS_EMBEDDINGS_DUAL_H
 
 #include "base/random.h"
 #include "base/status.h"
@@ -39,12 +39,12 @@ typedef struct {
     int32_t eos_id, bos_id;                  /* eos_id 2 is the old spelling: pool at argmax id */
     size_t  dim;                             /* projection_dim */
     float   logit_scale;                     /* initial, as its logarithm (2.6592) */
-} rs_clip_config;
+} rs_dual_config;
 
 /* Read / write a Hugging Face config.json. RS_ECORRUPT names the field; sizes are
  * bounded (width <= 8192, layers <= 128, ...). Only model_type "clip" here. */
-rs_status rs_clip_config_load(rs_clip_config *c, const char *path, rs_err *err);
-rs_status rs_clip_config_save(const rs_clip_config *c, const char *path, rs_err *err);
+rs_status rs_dual_config_load(rs_dual_config *c, const char *path, rs_err *err);
+rs_status rs_dual_config_save(const rs_dual_config *c, const char *path, rs_err *err);
 
 /* One named view into the parameter block. */
 typedef struct {
@@ -54,24 +54,24 @@ typedef struct {
     bool        decay;                       /* weight decay applies: matrices, not gains/biases/embeddings */
 } rs_param;
 
-typedef struct rs_clip rs_clip;              /* config + parameters */
+typedef struct rs_dual rs_dual;              /* config + parameters */
 
 /* Random weights as CLIP initialises them (std by width and depth); with `rnd` NULL all
  * zeros, for who fills them. */
-rs_status rs_clip_new(rs_clip **out, const rs_clip_config *c, rs_random *rnd, rs_err *err);
+rs_status rs_dual_new(rs_dual **out, const rs_dual_config *c, rs_random *rnd, rs_err *err);
 /* From FOLDER/config.json and model.safetensors (or its sharded index): F32, F16, BF16.
  * RS_ECORRUPT names a missing, misshapen or mistyped tensor with found and wanted. */
-rs_status rs_clip_open(rs_clip **out, const char *folder, rs_err *err);
+rs_status rs_dual_open(rs_dual **out, const char *folder, rs_err *err);
 /* Write config.json and model.safetensors; `half` stores F16. */
-rs_status rs_clip_save(const rs_clip *m, const char *folder, bool half, rs_err *err);
-void      rs_clip_close(rs_clip *m);         /* NULL is fine */
+rs_status rs_dual_save(const rs_dual *m, const char *folder, bool half, rs_err *err);
+void      rs_dual_close(rs_dual *m);         /* NULL is fine */
 
-const rs_clip_config *rs_clip_config_of(const rs_clip *m);
-size_t          rs_clip_param_count(const rs_clip *m);         /* floats in all */
-float          *rs_clip_params(rs_clip *m);                    /* [param_count], for optimisers */
-const rs_param *rs_clip_param_table(const rs_clip *m, size_t *n);
-float           rs_clip_logit_scale(const rs_clip *m);         /* exp(logit_scale) */
-size_t          rs_clip_unknown_tensors(const rs_clip *m);     /* in the file, but of no use here */
+const rs_dual_config *rs_dual_config_of(const rs_dual *m);
+size_t          rs_dual_param_count(const rs_dual *m);         /* floats in all */
+float          *rs_dual_params(rs_dual *m);                    /* [param_count], for optimisers */
+const rs_param *rs_dual_param_table(const rs_dual *m, size_t *n);
+float           rs_dual_logit_scale(const rs_dual *m);         /* exp(logit_scale) */
+size_t          rs_dual_unknown_tensors(const rs_dual *m);     /* in the file, but of no use here */
 
 /* What a forward pass leaves for its backward pass; NULL where none is wanted. */
 typedef struct rs_tape rs_tape;
@@ -80,17 +80,17 @@ void     rs_tape_free(rs_tape *t);
 
 /* features [n x dim], projected, *not* normalised.  pixels: [n x 3 x size x size].
  * `scratch` (a tape) is always needed; with `keep` it holds what backward needs. */
-rs_status rs_clip_image_forward(const rs_clip *m, const float *pixels, size_t n,
+rs_status rs_dual_image_forward(const rs_dual *m, const float *pixels, size_t n,
                                 rs_tape *scratch, bool keep, float *features, rs_err *err);
 /* ADDS the gradient of sum(d_features * features) to grads [param_count]. `tape` is the
  * one of the forward call of the same n, and is used up. pixels as then. */
-rs_status rs_clip_image_backward(const rs_clip *m, rs_tape *tape, const float *pixels, size_t n,
+rs_status rs_dual_image_backward(const rs_dual *m, rs_tape *tape, const float *pixels, size_t n,
                                  const float *d_features, float *grads, rs_err *err);
 
 /* ids: the n texts end to end, no padding; length[i] in 1..max_tokens each. */
-rs_status rs_clip_text_forward(const rs_clip *m, const int32_t *ids, const size_t *length, size_t n,
+rs_status rs_dual_text_forward(const rs_dual *m, const int32_t *ids, const size_t *length, size_t n,
                                rs_tape *scratch, bool keep, float *features, rs_err *err);
-rs_status rs_clip_text_backward(const rs_clip *m, rs_tape *tape, const int32_t *ids,
+rs_status rs_dual_text_backward(const rs_dual *m, rs_tape *tape, const int32_t *ids,
                                 const size_t *length, size_t n,
                                 const float *d_features, float *grads, rs_err *err);
 

@@ -1,4 +1,4 @@
-/* clip_int.h - inside the CLIP model: where each tensor lies in the parameter block.
+/* dual_int.h - inside the CLIP model: where each tensor lies in the parameter block.
  *
  * Every place is an offset in floats, so one layout serves the parameters, the
  * gradients and an optimiser's moments alike:
@@ -13,11 +13,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#ifndef RS_EMBEDDINGS_CLIP_INT_H
-#define RS_EMBEDDINGS_CLIP_INT_H
+#ifndef RS_EMBEDDINGS_DUAL_INT_H
+#define RS_EMBEDDINGS_DUAL_INT_H
 
 #include "base/arena.h"
-#include "embeddings/clip.h"
+#include "embeddings/dual.h"
 
 #include <stddef.h>
 
@@ -54,11 +54,11 @@ typedef struct {
     rs_vision_at vision;
     rs_text_at   text;
     size_t       logit_scale;              /* one float, a logarithm */
-} rs_clip_at;
+} rs_dual_at;
 
-struct rs_clip {
-    rs_clip_config config;
-    rs_clip_at at;
+struct rs_dual {
+    rs_dual_config config;
+    rs_dual_at at;
     float   *params;                       /* [count], 64-byte aligned */
     size_t   count;
     rs_param *table;                       /* [tensors], by offset */
@@ -68,10 +68,10 @@ struct rs_clip {
 };
 
 /* Bounds, and what fields must be to each other. RS_ECORRUPT names the field. */
-rs_status rs_clip_config_check(const rs_clip_config *c, const char *what, rs_err *err);
+rs_status rs_dual_config_check(const rs_dual_config *c, const char *what, rs_err *err);
 
 /* Patches of one image, without the class token. */
-static inline size_t rs_clip_patches(const rs_clip_config *c)
+static inline size_t rs_dual_patches(const rs_dual_config *c)
 {
     size_t side = c->image_size / c->patch_size;
     return side * side;

@@ -1,7 +1,7 @@
-/* test_clip_config.c - configurations as published, as saved, and as broken.
+/* test_dual_config.c - configurations as published, as saved, and as broken.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "embeddings/clip.h"
-#include "embeddings/clip_int.h"
+#include "embeddings/dual.h"
+#include "embeddings/dual_int.h"
 
 #include "base/alloc.h"
 #include "base/bytes.h"
@@ -20,7 +20,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-static char path[] = "/tmp/rs_clip_config_XXXXXX";
+static char path[] = "/tmp/rs_dual_config_XXXXXX";
 
 static int make_file(void **state)
 {
@@ -36,13 +36,13 @@ static int drop_file(void **state)
     return remove(path);
 }
 
-static rs_status load(const char *text, rs_clip_config *c, rs_err *err)
+static rs_status load(const char *text, rs_dual_config *c, rs_err *err)
 {
     assert_int_equal(rs_file_write(path, text, strlen(text), NULL), RS_OK);
-    return rs_clip_config_load(c, path, err);
+    return rs_dual_config_load(c, path, err);
 }
 
-static void assert_same(const rs_clip_config *a, const rs_clip_config *b)
+static void assert_same(const rs_dual_config *a, const rs_dual_config *b)
 {
     const rs_tower_config *x[] = {&a->vision, &a->text}, *y[] = {&b->vision, &b->text};
 
@@ -99,14 +99,14 @@ static const rs_tower_config base_text = {512, 12, 8, 2048, 1e-5f, RS_ACT_QUICK_
 
 static void test_published(void **state)
 {
-    const rs_clip_config b32 = {base_vision, base_text, 224, 32, 49408, 77, 2, 0, 512, 2.6592f};
-    const rs_clip_config l14 = {{1024, 24, 16, 4096, 1e-5f, RS_ACT_QUICK_GELU},
+    const rs_dual_config b32 = {base_vision, base_text, 224, 32, 49408, 77, 2, 0, 512, 2.6592f};
+    const rs_dual_config l14 = {{1024, 24, 16, 4096, 1e-5f, RS_ACT_QUICK_GELU},
                                 {768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU},
                                 224, 14, 49408, 77, 49407, 49406, 768, 2.6592f};
-    const rs_clip_config bare = {base_vision, base_text, 224, 32, 49408, 77, 49407, 49406, 512,
+    const rs_dual_config bare = {base_vision, base_text, 224, 32, 49408, 77, 49407, 49406, 512,
                                  2.6592f};
-    rs_clip_config b16 = b32;
-    rs_clip_config c;
+    rs_dual_config b16 = b32;
+    rs_dual_config c;
     char text[sizeof vit_b32];
     char *patch;
 
@@ -119,7 +119,7 @@ static void test_published(void **state)
     b16.patch_size = 16;
     assert_int_equal(load(text, &c, NULL), RS_OK);
     assert_same(&c, &b16);
-    assert_int_equal(rs_clip_patches(&c), 196);
+    assert_int_equal(rs_dual_patches(&c), 196);
     assert_int_equal(load(vit_l14, &c, NULL), RS_OK);
     assert_same(&c, &l14);
     assert_int_equal(load("{\"model_type\":\"clip\"}", &c, NULL), RS_OK);      /* all defaults */
@@ -128,18 +128,18 @@ static void test_published(void **state)
 
 static void test_tiny_models(void **state)
 {
-    const rs_clip_config quick = {{16, 2, 2, 40, 1e-5f, RS_ACT_QUICK_GELU},
+    const rs_dual_config quick = {{16, 2, 2, 40, 1e-5f, RS_ACT_QUICK_GELU},
                                   {12, 2, 2, 32, 1e-5f, RS_ACT_QUICK_GELU},
                                   24, 8, 60, 16, 2, 0, 8, 2.6592f};
-    const rs_clip_config gelu = {{12, 3, 3, 36, 1e-6f, RS_ACT_GELU},
+    const rs_dual_config gelu = {{12, 3, 3, 36, 1e-6f, RS_ACT_GELU},
                                  {16, 2, 4, 24, 1e-6f, RS_ACT_GELU},
                                  20, 5, 60, 12, 58, 57, 10, 2.6592f};
-    rs_clip_config c;
+    rs_dual_config c;
 
     (void)state;
-    assert_int_equal(rs_clip_config_load(&c, "tests/data/clip_tiny_quick/config.json", NULL), RS_OK);
+    assert_int_equal(rs_dual_config_load(&c, "tests/data/clip_tiny_quick/config.json", NULL), RS_OK);
     assert_same(&c, &quick);
-    assert_int_equal(rs_clip_config_load(&c, "tests/data/clip_tiny_gelu/config.json", NULL), RS_OK);
+    assert_int_equal(rs_dual_config_load(&c, "tests/data/clip_tiny_gelu/config.json", NULL), RS_OK);
     assert_same(&c, &gelu);
 }
 
@@ -147,16 +147,16 @@ static void test_tiny_models(void **state)
 
 static void test_save_load(void **state)
 {
-    const rs_clip_config c = {{96, 4, 6, 320, 1.25e-6f, RS_ACT_GELU},
+    const rs_dual_config c = {{96, 4, 6, 320, 1.25e-6f, RS_ACT_GELU},
                               {80, 3, 5, 200, 1e-5f, RS_ACT_QUICK_GELU},
                               128, 16, 9000, 48, 8999, 8998, 64, 2.302585f};
-    rs_clip_config back;
+    rs_dual_config back;
     rs_err err = {0};
     json_t *doc;
 
     (void)state;
-    assert_int_equal(rs_clip_config_save(&c, path, &err), RS_OK);
-    assert_int_equal(rs_clip_config_load(&back, path, &err), RS_OK);
+    assert_int_equal(rs_dual_config_save(&c, path, &err), RS_OK);
+    assert_int_equal(rs_dual_config_load(&back, path, &err), RS_OK);
     assert_same(&back, &c);
     assert_int_equal(rs_json_load(&doc, path, 10000, &err), RS_OK);
     assert_string_equal(json_string_value(json_array_get(json_object_get(doc, "architectures"), 0)),
@@ -168,12 +168,12 @@ static void test_save_load(void **state)
 
 static void test_save_refuses(void **state)
 {
-    rs_clip_config c = {base_vision, base_text, 224, 32, 49408, 77, 2, 0, 512, 2.6592f};
+    rs_dual_config c = {base_vision, base_text, 224, 32, 49408, 77, 2, 0, 512, 2.6592f};
     rs_err err = {0};
 
     (void)state;
     c.text.heads = 7;
-    assert_int_equal(rs_clip_config_save(&c, path, &err), RS_EARG);
+    assert_int_equal(rs_dual_config_save(&c, path, &err), RS_EARG);
     assert_non_null(strstr(err.msg, "text_config: num_attention_heads: 7 do not divide hidden_size 512"));
 }
 
@@ -219,7 +219,7 @@ static void test_refuses(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        rs_clip_config c = {.dim = 4711};
+        rs_dual_config c = {.dim = 4711};
         rs_err err = {0};
         rs_status st = load(rows[i].text, &c, &err);
         if (st != rows[i].want || !strstr(err.msg, rows[i].says) || !strstr(err.msg, path))
@@ -230,11 +230,11 @@ static void test_refuses(void **state)
 
 static void test_absent_and_cut(void **state)
 {
-    rs_clip_config c;
+    rs_dual_config c;
     char text[sizeof vit_b32];
 
     (void)state;
-    assert_int_equal(rs_clip_config_load(&c, "tests/data/no/config.json", NULL), RS_ENOENT);
+    assert_int_equal(rs_dual_config_load(&c, "tests/data/no/config.json", NULL), RS_ENOENT);
     for (size_t len = 0; len < sizeof vit_b32 - 1; len += 7) {
         memcpy(text, vit_b32, len);
         text[len] = '\0';
@@ -244,16 +244,16 @@ static void test_absent_and_cut(void **state)
 
 static void test_allocation_failures(void **state)
 {
-    rs_clip_config c;
+    rs_dual_config c;
     rs_status st = RS_ENOMEM;
     size_t live = rs_alloc_live();
 
     (void)state;
     for (long k = 0; st != RS_OK; k++) {
         rs_alloc_fail_after(k);
-        st = rs_clip_config_load(&c, "tests/data/clip_tiny_gelu/config.json", NULL);
+        st = rs_dual_config_load(&c, "tests/data/clip_tiny_gelu/config.json", NULL);
         if (st == RS_OK)
-            st = rs_clip_config_save(&c, path, NULL);
+            st = rs_dual_config_save(&c, path, NULL);
         rs_alloc_fail_after(-1);
         assert_true(st == RS_OK || st == RS_ENOMEM);
         assert_int_equal(rs_alloc_live(), live);
