@@ -1,153 +1,82 @@
-/* tokenizer.c - see tokenizer.h. The steps of one text:
- *
- *   "No <|endoftext|> RIB"        added tokens part the text, before or after it is
- *   no | <|endoftext|> | rib      normalised, as each of them asks (words_int.h)
- *   n o</w> | 49407 | r i b</w>   words become bytes, the last one marked
- *   871 | 49407 | 18544           neighbours join (bpe_int.h)
- *
- * SPDX-License-Identifier: Apache-2.0
- */
+/* tokenizer.c - see tokenizer.h: which kind a folder holds, and what all kinds share.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/tokenizer.h"
 
 #include "base/alloc.h"
 #include "embeddings/tokenizer_int.h"
-#include "embeddings/words_int.h"
 
 #include <string.h>
 
-/* Where ids go; without `ids` they are only counted. */
-typedef struct {
-    int32_t *ids;
-    size_t   max, n;
-    bool     cut;                /* an id found no room: nothing more need be done */
-} sink;
+/* ---- Opening --------------------------------------------------------- */
 
-static void put(sink *s, int32_t id)
+static rs_status open_json(rs_tokenizer **out, const char *path, rs_err *err)
 {
-    if (s->ids && s->n >= s->max) {
-        s->cut = true;
-        return;
-    }
-    if (s->ids)
-        s->ids[s->n] = id;
-    s->n++;
-}
-
-static rs_status encode_word(const rs_tokenizer *t, const char *word, size_t len, sink *s,
-                             rs_err *err)
-{
-    uint32_t few[RS_BPE_SHORT], *symbol = few;
-    size_t n = 0;
+    json_t *root = NULL;
+    const char *type;
+    rs_json_at model;
     rs_status st;
 
-    if (len > RS_BPE_SHORT && !(symbol = rs_malloc(len * sizeof *symbol)))
-        return rs_fail(err, RS_ENOMEM, "a word of %zu bytes: no memory", len);
-    for (size_t i = 0; i < len; i++) {
-        int32_t id = t->byte_id[i + 1 == len][(uint8_t)word[i]];
-        if (id < 0)
-            id = t->unknown;
-        if (id >= 0)
-            symbol[n++] = (uint32_t)id;
-    }
-    st = rs_bpe_apply(&t->bpe, symbol, &n, err);
-    for (size_t i = 0; st == RS_OK && i < n; i++)
-        put(s, (int32_t)symbol[i]);
-    if (symbol != few)
-        rs_free(symbol);
+    if ((st = rs_json_load(&root, path, RS_TOKENIZER_FILE_MAX, err)) != RS_OK)
+        return st;
+    model = (rs_json_at){json_object_get(root, "model"), path};
+    if ((st = rs_json_str(model, "type", "BPE", &type, err)) == RS_OK)
+        st = rs_bpe_load_json(out, root, path, err);
+    json_decref(root);
     return st;
 }
 
-static rs_status encode_words(const rs_tokenizer *t, const char *text, size_t len, sink *s,
-                              rs_err *err)
+rs_status rs_tokenizer_open(rs_tokenizer **out, const char *folder, rs_err *err)
 {
-    rs_words w = {.text = text, .len = len};
-    const char *word;
-    size_t n;
-    rs_status st = RS_OK;
+    char *vocab = rs_path_join(folder, "vocab.json");
+    char *merges = rs_path_join(folder, "merges.txt");
+    char *whole = rs_path_join(folder, "tokenizer.json");
+    rs_status st;
 
-    while (st == RS_OK && !s->cut && rs_words_next(&w, &word, &n))
-        st = encode_word(t, word, n, s, err);
+    *out = NULL;
+    if (!vocab || !merges || !whole)
+        st = rs_fail(err, RS_ENOMEM, "open the tokenizer of %s: no memory", folder);
+    else if (rs_file_exists(vocab) && rs_file_exists(merges))
+        st = rs_bpe_load_two(out, vocab, merges, err);
+    else if (rs_file_exists(whole))
+        st = open_json(out, whole, err);
+    else
+        st = rs_fail(err, RS_ENOENT, "%s: neither vocab.json with merges.txt nor tokenizer.json "
+                     "is there", folder);
+    rs_free(whole);
+    rs_free(merges);
+    rs_free(vocab);
     return st;
 }
 
-/* The first added token of the wanted kind at or after *at, the longest of those that
- * begin there; *at becomes its place. NULL, and *at = len, where there is none. */
-static const rs_added_token *find_added(const rs_tokenizer *t, bool normalised,
-                                        const char *text, size_t len, size_t *at)
+void rs_tokenizer_close(rs_tokenizer *t)
 {
-    const rs_added_token *found = NULL;
-
-    for (; *at < len; ++*at) {
-        if (!t->added_first[(uint8_t)text[*at]])
-            continue;
-        for (size_t i = 0; i < t->n_added; i++) {
-            const rs_added_token *a = &t->added[i];
-            if (a->normalised == normalised && a->len <= len - *at &&
-                (!found || a->len > found->len) && memcmp(text + *at, a->text, a->len) == 0)
-                found = a;
-        }
-        if (found)
-            return found;
-    }
-    return NULL;
+    if (t)
+        t->ops->close(t);
 }
 
-static rs_status encode_normalised(const rs_tokenizer *t, const char *text, size_t len, sink *s,
-                                   rs_err *err)
-{
-    rs_status st = RS_OK;
-
-    for (size_t from = 0; st == RS_OK && !s->cut && from < len;) {
-        size_t at = from;
-        const rs_added_token *a = find_added(t, true, text, len, &at);
-
-        st = encode_words(t, text + from, at - from, s, err);
-        if (st == RS_OK && a)
-            put(s, a->id);
-        from = a ? at + a->len : len;
-    }
-    return st;
-}
-
-static rs_status encode_text(const rs_tokenizer *t, const char *text, size_t len, sink *s,
-                             rs_err *err)
-{
-    rs_buf plain = {0};
-    rs_status st = RS_OK;
-
-    for (size_t from = 0; st == RS_OK && !s->cut && from < len;) {
-        size_t at = t->any_raw ? from : len;
-        const rs_added_token *a = find_added(t, false, text, len, &at);
-
-        plain.len = 0;
-        st = rs_words_normalise(&plain, text + from, at - from, err);
-        if (st == RS_OK)
-            st = encode_normalised(t, plain.data, plain.len, s, err);
-        if (st == RS_OK && a)
-            put(s, a->id);
-        from = a ? at + a->len : len;
-    }
-    rs_buf_clear(&plain);
-    return st;
-}
+/* ---- Use ------------------------------------------------------------- */
 
 rs_status rs_tokenizer_encode(const rs_tokenizer *t, const char *text, size_t len,
                               int32_t *ids, size_t max, size_t *n, bool *cut, rs_err *err)
 {
-    sink s;
+    size_t extra = rs_tokenizer_extra(t), head = t->bos >= 0;
+    rs_id_sink s;
     rs_status st;
 
     *n = 0;
     *cut = false;
-    if (max < 2)
-        return rs_fail(err, RS_EARG, "room for %zu token ids: at least 2 are needed", max);
-    s = (sink){.ids = ids + 1, .max = max - 2};
-    st = encode_text(t, text, len, &s, err);
+    if (max == 0 || max < extra)
+        return rs_fail(err, RS_EARG, "room for %zu token ids: at least %zu are needed", max,
+                       extra ? extra : 1);
+    s = (rs_id_sink){.ids = ids + head, .max = max - extra};
+    st = t->ops->encode(t, text, len, &s, err);
     if (st != RS_OK)
         return st;
-    ids[0] = t->bos;
-    ids[s.n + 1] = t->eos;
-    *n = s.n + 2;
+    if (head)
+        ids[0] = t->bos;
+    if (t->eos >= 0)
+        ids[head + s.n] = t->eos;
+    *n = s.n + extra;
     *cut = s.cut;
     return RS_OK;
 }
@@ -155,8 +84,8 @@ rs_status rs_tokenizer_encode(const rs_tokenizer *t, const char *text, size_t le
 rs_status rs_tokenizer_count(const rs_tokenizer *t, const char *text, size_t len,
                              size_t *n, rs_err *err)
 {
-    sink s = {0};
-    rs_status st = encode_text(t, text, len, &s, err);
+    rs_id_sink s = {0};
+    rs_status st = t->ops->encode(t, text, len, &s, err);
 
     *n = st == RS_OK ? s.n : 0;
     return st;
@@ -164,37 +93,17 @@ rs_status rs_tokenizer_count(const rs_tokenizer *t, const char *text, size_t len
 
 void rs_tokenizer_decode(const rs_tokenizer *t, const int32_t *ids, size_t n, rs_buf *out)
 {
-    rs_buf bytes = {0};
-
-    for (size_t i = 0; i < n; i++) {
-        if (ids[i] < 0 || (size_t)ids[i] >= t->size)
-            continue;
-        rs_buf_append(&bytes, t->pieces + t->piece_at[ids[i]],
-                      t->piece_at[ids[i] + 1] - t->piece_at[ids[i]]);
-    }
-    if (bytes.len && bytes.data[bytes.len - 1] == ' ')
-        bytes.len--;
-    /* A token may end inside a character, and ids may come in any order. */
-    for (size_t at = 0; at < bytes.len;)
-        rs_utf8_put(out, rs_utf8_next(bytes.data, bytes.len, &at));
-    if (bytes.failed)
-        out->failed = true;
-    rs_buf_clear(&bytes);
+    t->ops->decode(t, ids, n, out);
 }
 
-size_t rs_tokenizer_size(const rs_tokenizer *t) { return t->size; }
+rs_tokenizer_kind rs_tokenizer_kind_of(const rs_tokenizer *t) { return t->ops->kind; }
+size_t  rs_tokenizer_size(const rs_tokenizer *t) { return t->size; }
 int32_t rs_tokenizer_bos(const rs_tokenizer *t) { return t->bos; }
 int32_t rs_tokenizer_eos(const rs_tokenizer *t) { return t->eos; }
+int32_t rs_tokenizer_pad(const rs_tokenizer *t) { return t->pad; }
+bool    rs_tokenizer_pads(const rs_tokenizer *t) { return t->pads; }
 
-void rs_tokenizer_close(rs_tokenizer *t)
+size_t rs_tokenizer_extra(const rs_tokenizer *t)
 {
-    if (!t)
-        return;
-    for (size_t i = 0; i < t->n_added; i++)
-        rs_free(t->added[i].text);
-    rs_free(t->added);
-    rs_bpe_clear(&t->bpe);
-    rs_free(t->pieces);
-    rs_free(t->piece_at);
-    rs_free(t);
+    return (size_t)(t->bos >= 0) + (size_t)(t->eos >= 0);
 }

@@ -1,34 +1,61 @@
-/* tokenizer_int.h - what a loaded tokenizer holds. Filled by tokenizer_load.c, read by
- * tokenizer.c; nothing changes after rs_tokenizer_open(), so any thread may read.
+/* tokenizer_int.h - what every kind of tokenizer has, and the way into each. Nothing
+ * changes after rs_tokenizer_open(), so any thread may read.
+ *
+ * A kind is a struct that begins with rs_tokenizer, three functions, and a loader for
+ * each form that its files have.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef RS_EMBEDDINGS_TOKENIZER_INT_H
 #define RS_EMBEDDINGS_TOKENIZER_INT_H
 
-#include "embeddings/bpe_int.h"
+#include "base/json.h"
 #include "embeddings/tokenizer.h"
 
-/* A token that is found in a text as it stands, before the text is cut into words. */
+enum {
+    RS_TOKENIZER_FILE_MAX = 64 << 20,    /* bytes of any one file; T5's and CLIP's have 2 M */
+    RS_TOKENS_MAX = 4 << 20,
+    RS_ADDED_MAX = 4096
+};
+
+/* Where ids go; without `ids` they are only counted. */
 typedef struct {
-    char   *text;
-    size_t  len;                 /* at least 1 */
-    int32_t id;
-    bool    normalised;          /* looked for after normalising (so in any case), else before */
-} rs_added_token;
+    int32_t *ids;
+    size_t   max, n;
+    bool     cut;                /* an id found no room: nothing more need be done */
+} rs_id_sink;
+
+static inline void rs_id_put(rs_id_sink *s, int32_t id)
+{
+    if (s->ids && s->n >= s->max) {
+        s->cut = true;
+        return;
+    }
+    if (s->ids)
+        s->ids[s->n] = id;
+    s->n++;
+}
+
+typedef struct {
+    rs_tokenizer_kind kind;
+    /* The tokens of a text, without bos and eos. May stop once s->cut. */
+    rs_status (*encode)(const rs_tokenizer *t, const char *text, size_t len, rs_id_sink *s,
+                        rs_err *err);
+    void      (*decode)(const rs_tokenizer *t, const int32_t *ids, size_t n, rs_buf *out);
+    void      (*close)(rs_tokenizer *t);         /* frees t too */
+} rs_tokenizer_ops;
 
 struct rs_tokenizer {
-    size_t   size;
-    int32_t  bos, eos;
-    int32_t  unknown;            /* for a byte that the vocabulary lacks; -1: left out */
-    int32_t  byte_id[2][256];    /* [1]: at a word's end, "x</w>"; -1 where there is none */
-    rs_bpe   bpe;
-    rs_added_token *added;
-    size_t   n_added;
-    bool     any_raw;            /* some added token is looked for before normalising */
-    char     added_first[256];   /* whether an added token begins with this byte */
-    char    *pieces;             /* the bytes that each id stands for, one after another */
-    uint32_t *piece_at;          /* [size + 1] */
+    const rs_tokenizer_ops *ops;
+    size_t  size;
+    int32_t bos, eos, pad;       /* -1: none */
+    bool    pads;
 };
+
+/* Each fills *out on RS_OK and leaves it alone otherwise. `root` is a parsed
+ * tokenizer.json, `path` its name for messages; `folder` may hold further files. */
+rs_status rs_bpe_load_two(rs_tokenizer **out, const char *vocab_path, const char *merges_path,
+                          rs_err *err);
+rs_status rs_bpe_load_json(rs_tokenizer **out, const json_t *root, const char *path, rs_err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* tokenizer_load.c - rs_tokenizer_open(): from the files of a model folder.
+/* tokenizer_bpe_load.c - CLIP's tokenizer from the files of a model folder.
  *
  *   vocab.json        {"!": 0, ..., "<|startoftext|>": 49406, "<|endoftext|>": 49407}
  *   merges.txt        "#version: 0.2", then one "left right" a line, best first
@@ -14,27 +14,20 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "embeddings/tokenizer_int.h"
+#include "embeddings/tokenizer_bpe_int.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "embeddings/words_int.h"
 
 #include <string.h>
 
-enum {
-    FILE_MAX = 64 << 20,         /* bytes of any one file; CLIP's tokenizer.json has 2.2 M */
-    TOKENS_MAX = 4 << 20,
-    ADDED_MAX = 4096
-};
-
 static const char BOS[] = "<|startoftext|>", EOS[] = "<|endoftext|>", END_OF_WORD[] = "</w>";
 
 typedef struct {
-    rs_tokenizer *t;
+    rs_bpe_tokenizer *t;
     const json_t *vocab;         /* token -> id, borrowed */
     const char *vocab_where;     /* "clip/tokenizer.json: model.vocab" */
-    const char **text;           /* [t->size] the token of each id, borrowed */
+    const char **text;           /* [t->base.size] the token of each id, borrowed */
     size_t room;                 /* of text */
     rs_buf key;                  /* room to join a merge's parts */
 } loader;
@@ -54,9 +47,9 @@ static rs_status take_vocab(loader *l, size_t n_more, rs_err *err)
     const char *token;
     json_t *v;
 
-    if (n == 0 || n > TOKENS_MAX)
+    if (n == 0 || n > RS_TOKENS_MAX)
         return rs_fail(err, RS_ECORRUPT, "%s: %zu tokens, wanted 1 to %d", l->vocab_where, n,
-                       TOKENS_MAX);
+                       RS_TOKENS_MAX);
     l->room = n + n_more;
     l->text = rs_calloc(l->room, sizeof *l->text);
     if (!l->text)
@@ -71,7 +64,7 @@ static rs_status take_vocab(loader *l, size_t n_more, rs_err *err)
                            l->vocab_where, (long long)id, l->text[id], token);
         l->text[id] = token;
     }
-    l->t->size = n;
+    l->t->base.size = n;
     return RS_OK;
 }
 
@@ -90,7 +83,7 @@ static void take_bytes(loader *l)
 
 static rs_status add_token(loader *l, const char *text, int32_t id, bool normalised, rs_err *err)
 {
-    rs_tokenizer *t = l->t;
+    rs_bpe_tokenizer *t = l->t;
     rs_added_token *a = &t->added[t->n_added];
     rs_buf plain = {0};
 
@@ -108,7 +101,7 @@ static rs_status add_token(loader *l, const char *text, int32_t id, bool normali
     return RS_OK;
 }
 
-static bool was_added(const rs_tokenizer *t, int32_t id)
+static bool was_added(const rs_bpe_tokenizer *t, int32_t id)
 {
     for (size_t i = 0; i < t->n_added; i++)
         if (t->added[i].id == id)
@@ -124,7 +117,7 @@ static rs_status take_specials(loader *l, const char *where, rs_err *err)
     rs_status st;
 
     for (size_t i = 0; i < 2; i++) {
-        for (size_t k = 0; k < l->t->size && id[i] < 0; k++)
+        for (size_t k = 0; k < l->t->base.size && id[i] < 0; k++)
             if (l->text[k] && strcmp(l->text[k], name[i]) == 0)
                 id[i] = (int32_t)k;
         if (id[i] < 0)
@@ -133,8 +126,8 @@ static rs_status take_specials(loader *l, const char *where, rs_err *err)
             (st = add_token(l, name[i], id[i], true, err)) != RS_OK)
             return st;
     }
-    l->t->bos = id[0];
-    l->t->eos = id[1];
+    l->t->base.bos = id[0];
+    l->t->base.eos = id[1];
     return RS_OK;
 }
 
@@ -265,14 +258,14 @@ static void put_piece(rs_buf *out, const char *token)
 
 static rs_status build_pieces(loader *l, rs_err *err)
 {
-    rs_tokenizer *t = l->t;
+    rs_bpe_tokenizer *t = l->t;
     rs_buf all = {0};
 
-    t->piece_at = rs_calloc(t->size + 1, sizeof *t->piece_at);
-    for (size_t i = 0; t->piece_at && i < t->size; i++) {
-        if (l->text[i] && (int32_t)i != t->bos && (int32_t)i != t->eos)
+    t->piece_at = rs_calloc(t->base.size + 1, sizeof *t->piece_at);
+    for (size_t i = 0; t->piece_at && i < t->base.size; i++) {
+        if (l->text[i] && (int32_t)i != t->base.bos && (int32_t)i != t->base.eos)
             put_piece(&all, l->text[i]);
-        t->piece_at[i + 1] = (uint32_t)all.len;  /* at most FILE_MAX */
+        t->piece_at[i + 1] = (uint32_t)all.len;  /* at most RS_TOKENIZER_FILE_MAX */
     }
     t->pieces = rs_buf_take(&all);
     if (!t->piece_at || !t->pieces)
@@ -282,7 +275,7 @@ static rs_status build_pieces(loader *l, rs_err *err)
 
 /* ---- vocab.json + merges.txt ----------------------------------------- */
 
-static rs_status load_two(rs_tokenizer *t, const char *vocab_path, const char *merges_path,
+static rs_status load_two(rs_bpe_tokenizer *t, const char *vocab_path, const char *merges_path,
                           rs_err *err)
 {
     loader l = {.t = t, .vocab_where = vocab_path};
@@ -291,8 +284,8 @@ static rs_status load_two(rs_tokenizer *t, const char *vocab_path, const char *m
     size_t len;
     rs_status st;
 
-    if ((st = rs_json_load(&vocab, vocab_path, FILE_MAX, err)) != RS_OK ||
-        (st = rs_file_read(&merges, &len, merges_path, FILE_MAX, err)) != RS_OK)
+    if ((st = rs_json_load(&vocab, vocab_path, RS_TOKENIZER_FILE_MAX, err)) != RS_OK ||
+        (st = rs_file_read(&merges, &len, merges_path, RS_TOKENIZER_FILE_MAX, err)) != RS_OK)
         goto done;
     l.vocab = vocab;
     t->added = rs_calloc(2, sizeof *t->added);
@@ -306,7 +299,7 @@ static rs_status load_two(rs_tokenizer *t, const char *vocab_path, const char *m
         (st = build_pieces(&l, err)) != RS_OK)
         goto done;
     take_bytes(&l);
-    t->unknown = t->eos;
+    t->unknown = t->base.eos;
     if (l.key.failed)
         st = rs_fail(err, RS_ENOMEM, "%s: no memory", vocab_path);
 done:
@@ -343,8 +336,8 @@ static rs_status take_added(loader *l, const json_t *one, const char *where, rs_
         return rs_fail(err, RS_ECORRUPT, "%s: id %lld is both \"%.40s\" and \"%.40s\"", where, id,
                        l->text[id], text);
     l->text[id] = text;
-    if ((size_t)id >= l->t->size)
-        l->t->size = (size_t)id + 1;
+    if ((size_t)id >= l->t->base.size)
+        l->t->base.size = (size_t)id + 1;
     return add_token(l, text, (int32_t)id, normalised, err);
 }
 
@@ -360,7 +353,7 @@ static rs_status take_all_added(loader *l, const json_t *list, const char *path,
         snprintf(where, sizeof where, "%s: added_tokens %zu", path, i);
         st = take_added(l, json_array_get(list, i), where, err);
     }
-    for (size_t i = 0; st == RS_OK && i < l->t->size; i++)
+    for (size_t i = 0; st == RS_OK && i < l->t->base.size; i++)
         if (!l->text[i])
             st = rs_fail(err, RS_ECORRUPT, "%s: no token has id %zu", path, i);
     return st;
@@ -395,27 +388,21 @@ static rs_status check_kind(const json_t *root, const json_t *model, const char 
     return RS_OK;
 }
 
-static rs_status load_one(rs_tokenizer *t, const char *path, rs_err *err)
+static rs_status load_one(rs_bpe_tokenizer *t, const json_t *root, const char *path, rs_err *err)
 {
     loader l = {.t = t};
-    json_t *root = NULL;
-    const json_t *model, *added;
+    const json_t *model = json_object_get(root, "model");
+    const json_t *added = json_object_get(root, "added_tokens");
     const char *unknown;
     char where[300];
     rs_status st;
 
-    if ((st = rs_json_load(&root, path, FILE_MAX, err)) != RS_OK)
-        goto done;
-    model = json_object_get(root, "model");
-    added = json_object_get(root, "added_tokens");
     snprintf(where, sizeof where, "%s: model.vocab", path);
     l.vocab_where = where;
     l.vocab = json_object_get(model, "vocab");
-    if (json_array_size(added) > ADDED_MAX) {
-        st = rs_fail(err, RS_ELIMIT, "%s: %zu added tokens, at most %d", path,
-                     json_array_size(added), ADDED_MAX);
-        goto done;
-    }
+    if (json_array_size(added) > RS_ADDED_MAX)
+        return rs_fail(err, RS_ELIMIT, "%s: %zu added tokens, at most %d", path,
+                       json_array_size(added), RS_ADDED_MAX);
     if ((st = check_kind(root, model, path, err)) != RS_OK ||
         (st = rs_json_str((rs_json_at){model, path}, "unk_token", NULL, &unknown, err)) != RS_OK ||
         (st = take_vocab(&l, json_array_size(added), err)) != RS_OK ||
@@ -431,35 +418,45 @@ static rs_status load_one(rs_tokenizer *t, const char *path, rs_err *err)
 done:
     rs_buf_clear(&l.key);
     rs_free(l.text);
-    json_decref(root);
     return st;
 }
 
-rs_status rs_tokenizer_open(rs_tokenizer **out, const char *folder, rs_err *err)
-{
-    char *vocab = rs_path_join(folder, "vocab.json");
-    char *merges = rs_path_join(folder, "merges.txt");
-    char *whole = rs_path_join(folder, "tokenizer.json");
-    rs_tokenizer *t = rs_calloc(1, sizeof *t);
-    rs_status st;
+/* ---- Opening --------------------------------------------------------- */
 
-    *out = NULL;
-    if (!vocab || !merges || !whole || !t)
-        st = rs_fail(err, RS_ENOMEM, "open the tokenizer of %s: no memory", folder);
-    else if (rs_file_exists(vocab) && rs_file_exists(merges))
-        st = load_two(t, vocab, merges, err);
-    else if (rs_file_exists(whole))
-        st = load_one(t, whole, err);
-    else
-        st = rs_fail(err, RS_ENOENT, "%s: neither vocab.json with merges.txt nor tokenizer.json "
-                     "is there", folder);
+/* Hands `t` to the caller, or ends it. CLIP pads with eos, which nobody looks at. */
+static rs_status finish(rs_tokenizer **out, rs_bpe_tokenizer *t, rs_status st)
+{
     if (st == RS_OK) {
-        *out = t;
-        t = NULL;
+        t->base.pad = t->base.eos;
+        *out = &t->base;
+    } else {
+        rs_tokenizer_close(&t->base);
     }
-    rs_tokenizer_close(t);
-    rs_free(whole);
-    rs_free(merges);
-    rs_free(vocab);
     return st;
+}
+
+static rs_bpe_tokenizer *new_bpe(const char *path, rs_err *err)
+{
+    rs_bpe_tokenizer *t = rs_calloc(1, sizeof *t);
+
+    if (t)
+        t->base.ops = &rs_bpe_ops;
+    else
+        rs_fail(err, RS_ENOMEM, "%s: no memory", path);
+    return t;
+}
+
+rs_status rs_bpe_load_two(rs_tokenizer **out, const char *vocab_path, const char *merges_path,
+                          rs_err *err)
+{
+    rs_bpe_tokenizer *t = new_bpe(vocab_path, err);
+
+    return t ? finish(out, t, load_two(t, vocab_path, merges_path, err)) : RS_ENOMEM;
+}
+
+rs_status rs_bpe_load_json(rs_tokenizer **out, const json_t *root, const char *path, rs_err *err)
+{
+    rs_bpe_tokenizer *t = new_bpe(path, err);
+
+    return t ? finish(out, t, load_one(t, root, path, err)) : RS_ENOMEM;
 }
