@@ -52,3 +52,17 @@ set_target_properties(rs_faiss_c PROPERTIES IMPORTED_LOCATION "${FAISS_C_LIBRARY
     INTERFACE_LINK_LIBRARIES rs_faiss_core)
 target_link_libraries(rs_faiss INTERFACE rs_faiss_c)
 message(STATUS "FAISS: ${FAISS_C_LIBRARY}")
+
+# oneDNN, which some products may use: optional, since our own kernels do all of them.
+option(RADSCOUT_DNNL "Use oneDNN where it is installed" ON)
+find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.h)
+find_library(DNNL_LIBRARY dnnl)
+if(RADSCOUT_DNNL AND DNNL_INCLUDE AND DNNL_LIBRARY)
+    add_library(rs_dnnl INTERFACE)
+    add_library(rs::dnnl ALIAS rs_dnnl)
+    target_include_directories(rs_dnnl SYSTEM INTERFACE "${DNNL_INCLUDE}")
+    target_link_libraries(rs_dnnl INTERFACE "${DNNL_LIBRARY}" OpenMP::OpenMP_CXX)
+    message(STATUS "oneDNN: ${DNNL_LIBRARY}")
+else()
+    message(STATUS "oneDNN: none (libdnnl-dev); products are our own and OpenBLAS's")
+endif()

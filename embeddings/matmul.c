@@ -35,7 +35,7 @@ void rs_matmul(rs_matmul_op op, size_t m, size_t n, size_t k, float alpha,
     pthread_once(&once, one_thread);
     if (m == 0 || n == 0)
         return;
-    atomic_fetch_add_explicit(&flops, 2 * (uint64_t)m * n * k, memory_order_relaxed);
+    rs_matmul_count(2 * (uint64_t)m * n * k);
     if (op == RS_NT && m <= FEW_ROWS) {
         rs_kernels_best()->nt_few(c, ldc, a.p, a.ld, b.p, b.ld, m, n, k, alpha, beta);
         return;
@@ -65,4 +65,9 @@ void rs_matmul_naive(rs_matmul_op op, size_t m, size_t n, size_t k, float alpha,
 uint64_t rs_matmul_flops(void)
 {
     return atomic_load_explicit(&flops, memory_order_relaxed);
+}
+
+void rs_matmul_count(uint64_t more)
+{
+    atomic_fetch_add_explicit(&flops, more, memory_order_relaxed);
 }

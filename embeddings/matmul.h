@@ -34,7 +34,9 @@ void rs_matmul(rs_matmul_op op, size_t m, size_t n, size_t k, float alpha,
 void rs_matmul_naive(rs_matmul_op op, size_t m, size_t n, size_t k, float alpha,
                      rs_mat a, rs_mat b, float beta, float *c, size_t ldc);
 
-/* Floating point operations asked of rs_matmul so far (2 m n k each), all threads. */
+/* Floating point operations asked of rs_matmul so far (2 m n k each), all threads; and
+ * for products made elsewhere (linear.c), which count in. */
 uint64_t rs_matmul_flops(void);
+void     rs_matmul_count(uint64_t more);
 
 #endif
