@@ -23,6 +23,7 @@ typedef enum { NONE, WIDTH, MLP, DIM, VOCAB, TOKENS, POSITIONS, RGB, PATCH, LENG
 typedef enum {
     ONES, ZEROS, LOGIT,
     SMALL,                             /* 0.02 */
+    GRID,                              /* sines of the place of each patch, see fill_grid() */
     BY_WIDTH,                          /* w^-1/2 */
     BY_DEPTH,                          /* w^-1/2 (2 L)^-1/2: what adds to the residual stream */
     BY_TWICE                           /* (2 w)^-1/2 */
@@ -63,7 +64,7 @@ static const spec vision_before[] = {
     {"vision_model.embeddings.patch_embedding.weight", PUT(rs_dual_at, vision.patch_w),
      {WIDTH, RGB, PATCH, PATCH}, SMALL, true},
     {"vision_model.embeddings.position_embedding.weight", PUT(rs_dual_at, vision.position),
-     {POSITIONS, WIDTH}, SMALL, false},
+     {POSITIONS, WIDTH}, GRID, false},
     {"vision_model.pre_layrnorm.weight", PUT(rs_dual_at, vision.pre_g), {WIDTH}, ONES, false},
     {"vision_model.pre_layrnorm.bias", PUT(rs_dual_at, vision.pre_b), {WIDTH}, ZEROS, false},
 };
@@ -110,6 +111,7 @@ static float deviation_of(start how, const rs_tower_config *t)
     case ZEROS:
     case LOGIT:    return 0;
     case SMALL:    return 0.02f;
+    case GRID:     return 0;
     case BY_WIDTH: return (float)(1 / sqrt(w));
     case BY_DEPTH: return (float)(1 / sqrt(w) / sqrt(2 * depth));
     case BY_TWICE: return (float)(1 / sqrt(2 * w));
@@ -213,9 +215,37 @@ void rs_dual_close(rs_dual *m)
 
 /* ---- From nothing ---------------------------------------------------- */
 
+/* Positions [1 + side^2 x width] that begin as sines and cosines of the patch's column,
+ * then row, at width / 4 frequencies (Chen et al. 2021, arXiv:2104.02057, as in MoCo v3's
+ * code); zeros for the class token. They are learned from there. Normal numbers of 0.02
+ * start so far below the patches' own size that a small model takes thousands of steps
+ * to tell left from right. */
+static void fill_grid(float *x, const rs_param *p)
+{
+    const size_t width = p->shape[1], n = width / 4;
+    const size_t side = (size_t)lround(sqrt((double)p->shape[0] - 1));
+
+    memset(x, 0, p->count * sizeof *x);
+    for (size_t i = 0; i < side * side; i++) {
+        float *row = x + (i + 1) * width;
+        for (size_t k = 0; k < n; k++) {
+            const double w = pow(10000, -(double)k / (double)n);
+            const double u = (double)(i % side) * w, v = (double)(i / side) * w;
+            row[k] = (float)sin(u);
+            row[n + k] = (float)cos(u);
+            row[2 * n + k] = (float)sin(v);
+            row[3 * n + k] = (float)cos(v);
+        }
+    }
+}
+
 static void fill(float *x, const rs_param *p, start how, float deviation, float logit,
                  rs_random *rnd)
 {
+    if (how == GRID) {
+        fill_grid(x, p);
+        return;
+    }
     for (size_t i = 0; i < p->count; i++)
         x[i] = how == ONES ? 1 : how == ZEROS ? 0 : how == LOGIT ? logit
              : (float)(deviation * rs_random_normal(rnd));

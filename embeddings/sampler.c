@@ -24,7 +24,7 @@ typedef struct {
 struct rs_sampler {
     const rs_dataset *ds;
     set_state *sets;
-    size_t n_sets, run, n_kinds;
+    size_t n_sets, run, mixed_epochs, n_kinds;
     size_t *of_kind;                            /* [n_kinds] rows seen so far */
     placed *order;                              /* [rows of the largest set] */
     uint64_t seed;
@@ -70,7 +70,7 @@ static void shuffle(rs_sampler *s, size_t set)
 
     qsort(t->rows, t->n, sizeof *t->rows, by_row);      /* the past does not count */
     rs_random_shuffle(&r, t->rows, t->n);
-    if (s->run > 1)
+    if (s->run > 1 && t->epoch >= s->mixed_epochs)
         gather_runs(s, t, rs_random_u64(&r));
 }
 
@@ -129,6 +129,7 @@ rs_status rs_sampler_new(rs_sampler **out, const rs_dataset *ds, const rs_sample
     s->ds = ds;
     s->seed = spec->seed;
     s->run = spec->run ? spec->run : 1;
+    s->mixed_epochs = spec->mixed_epochs;
     s->n_sets = ds->n_sets;
     s->sets = rs_new(&s->mem, set_state, ds->n_sets);
     if (!s->sets)

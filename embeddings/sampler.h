@@ -28,6 +28,8 @@ typedef struct {
     const double *set_weight;    /* [ds->n_sets], >= 0 */
     double        balance;       /* 0..1 */
     size_t        run;           /* rows of a kind in a row, >= 1; 1: in any order */
+    size_t        mixed_epochs;  /* of a set, in any order, before its runs begin: who cannot
+                                    tell hands from heads learns little from hands alone */
     uint64_t      seed;
 } rs_sampler_spec;
 

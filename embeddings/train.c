@@ -96,7 +96,7 @@ static rs_status open_sampler(rs_train_run *r, rs_err *err)
     }
     if (st == RS_OK)
         st = rs_sampler_new(&r->sampler, &r->data,
-                            &(rs_sampler_spec){weight, c->balance, c->run, c->seed}, err);
+                            &(rs_sampler_spec){weight, c->balance, c->run, c->mixed_epochs, c->seed}, err);
     rs_free(weight);
     return st;
 }

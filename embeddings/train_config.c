@@ -37,7 +37,8 @@ const char rs_train_config_help[] =
     "      noise, blur, erase, erase_area (\"radscout train --augment\" tells them)\n"
     "  balance (0.5), sets {\"name\": weight}: a set's share of a batch is\n"
     "      weight x rows^balance\n"
-    "  run (1): rows of one kind come in runs of this many, so that a batch is hard\n\n"
+    "  run (1): rows of one kind come in runs of this many, so that a batch is hard;\n"
+    "  mixed_epochs (0): a set's first epochs, without runs\n\n"
     "  eval_every (a twentieth of the steps), eval_rows (500), checkpoint_every (200)\n"
     "  half (true): store the model as F16\n"
     "  squash (false; true: images are resized to the square whole, their sides not kept in\n"
@@ -79,6 +80,7 @@ static const field fields[] = {
     {"", "contrastive",        REAL,  AT(contrastive), 0, 1e6, 1},
     {"", "balance",            REAL,  AT(balance), 0, 1, 0.5},
     {"", "run",                SIZE,  AT(run), 1, 65536, 1},
+    {"", "mixed_epochs",       SIZE,  AT(mixed_epochs), 0, 1e6, 0},
     {"", "eval_every",         WHOLE, AT(eval_every), 0, 1e9, -1},
     {"", "eval_rows",          SIZE,  AT(eval_rows), 1, 5000, 500},
     {"", "checkpoint_every",   WHOLE, AT(checkpoint_every), 0, 1e9, 200},

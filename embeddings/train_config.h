@@ -50,7 +50,7 @@ typedef struct {
 
     rs_augment_config augment;
     double       balance;
-    size_t       run;                        /* see sampler.h */
+    size_t       run, mixed_epochs;          /* see sampler.h */
     const char **weighted_sets;              /* [n_weighted] with weights other than 1 */
     double      *set_weights;
     size_t       n_weighted;

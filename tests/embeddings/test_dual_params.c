@@ -221,6 +221,22 @@ static void moments(const rs_dual *m, const rs_param *p, double *mean, double *d
     *deviation = sqrt(square / (double)p->count - *mean * *mean);
 }
 
+/* Positions of 4 x 4 patches, width 64: row 1 + 4 y + x is the patch in column x, row y. */
+static void check_grid(const float *p)
+{
+    for (size_t k = 0; k < 64; k++)
+        assert_true(p[k] == 0);
+    for (size_t i = 0; i < 16; i++) {
+        const float *row = p + (i + 1) * 64;
+        for (size_t k = 0; k < 16; k++) {
+            const double w = pow(1e-4, (double)k / 16), x = (double)(i % 4), y = (double)(i / 4);
+            const double want[4] = {sin(x * w), cos(x * w), sin(y * w), cos(y * w)};
+            for (size_t part = 0; part < 4; part++)
+                assert_true(fabs(row[part * 16 + k] - want[part]) < 1e-6);
+        }
+    }
+}
+
 static void test_new(void **state)
 {
     const rs_dual_config c = {{64, 2, 4, 128, 1e-5f, RS_ACT_GELU}, {48, 3, 4, 96, 1e-5f, RS_ACT_GELU},
@@ -259,6 +275,7 @@ static void test_new(void **state)
     moments(m, param(m, "vision_model.encoder.layers.1.mlp.fc1.bias"), &mean, &deviation);
     assert_true(mean == 0 && deviation == 0);
     assert_true(m->params[m->at.logit_scale] == 2.0f);
+    check_grid(m->params + m->at.vision.position);
     rs_dual_close(again);
     rs_dual_close(m);
 }

@@ -74,7 +74,7 @@ static void every_field_is_told_by_help(void **state)
         "micro_batch", "steps", "epochs", "lr", "last_lr", "warmup", "weight_decay", "beta1", "beta2",
         "eps", "clip", "freeze_logit_scale", "recompute", "seed", "threads", "contrastive",
         "two_views", "temperature", "skip_labels", "distill", "features", "kind",
-        "teacher_temperature", "augment", "balance", "run", "sets", "eval_every", "eval_rows",
+        "teacher_temperature", "augment", "balance", "run", "mixed_epochs", "sets", "eval_every", "eval_rows",
         "checkpoint_every", "half",
     };
     char said[SAID];

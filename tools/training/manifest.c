@@ -360,8 +360,10 @@ static bool take_phantom(FILE *out, const char *folder, const json_t *c, const c
         json_t *row = new_row(folder, json_string_value(image), "phantom", str(c, "id"),
                               split ? split : own);
         char *text = view ? rs_sprintf("%s. %s", view, caption) : NULL;
+        add_text(row, caption);                 /* twice: one is drawn at random */
         add_text(row, caption);
         add_text(row, text);
+        add_text(row, str(c, "impression"));
         add_text(row, str(c, "impression"));
         add_text(row, str(c, "findings"));
         rs_free(text);
