@@ -9,42 +9,76 @@
 
 /* ---- Opening --------------------------------------------------------- */
 
-static rs_status open_json(rs_tokenizer **out, const char *path, rs_err *err)
+/* The files that may decide, in the order in which they do. */
+enum { VOCAB_JSON, MERGES_TXT, TOKENIZER_JSON, SPIECE_MODEL, VOCAB_TXT, CONFIG, FILES };
+
+typedef struct {
+    char *path[FILES];
+    bool  there[FILES];
+} files;
+
+static bool find_files(files *f, const char *folder)
+{
+    static const char *const name[FILES] = {"vocab.json", "merges.txt", "tokenizer.json",
+                                            "spiece.model", "vocab.txt", "tokenizer_config.json"};
+    for (size_t i = 0; i < FILES; i++) {
+        f->path[i] = rs_path_join(folder, name[i]);
+        if (!f->path[i])
+            return false;
+        f->there[i] = rs_file_exists(f->path[i]);
+    }
+    return true;
+}
+
+static rs_status open_json(rs_tokenizer **out, const char *path, const json_t *config, rs_err *err)
 {
     json_t *root = NULL;
     const char *type;
-    rs_json_at model;
     rs_status st;
 
     if ((st = rs_json_load(&root, path, RS_TOKENIZER_FILE_MAX, err)) != RS_OK)
         return st;
-    model = (rs_json_at){json_object_get(root, "model"), path};
-    if ((st = rs_json_str(model, "type", "BPE", &type, err)) == RS_OK)
+    st = rs_json_str((rs_json_at){json_object_get(root, "model"), path}, "type", "BPE", &type, err);
+    if (st == RS_OK && strcmp(type, "Unigram") == 0)
+        st = rs_words_load_json(out, RS_TOKENIZER_UNIGRAM, root, config, path, err);
+    else if (st == RS_OK && strcmp(type, "WordPiece") == 0)
+        st = rs_words_load_json(out, RS_TOKENIZER_WORDPIECE, root, config, path, err);
+    else if (st == RS_OK)
         st = rs_bpe_load_json(out, root, path, err);
     json_decref(root);
     return st;
 }
 
+static rs_status open_files(rs_tokenizer **out, const files *f, const char *folder, rs_err *err)
+{
+    json_t *config = NULL;
+    rs_status st = RS_OK;
+
+    if (f->there[VOCAB_JSON] && f->there[MERGES_TXT])
+        return rs_bpe_load_two(out, f->path[VOCAB_JSON], f->path[MERGES_TXT], err);
+    if (!f->there[TOKENIZER_JSON] && !f->there[SPIECE_MODEL] && !f->there[VOCAB_TXT])
+        return rs_fail(err, RS_ENOENT, "%s: neither vocab.json with merges.txt nor tokenizer.json, "
+                       "spiece.model or vocab.txt is there", folder);
+    if (f->there[CONFIG])
+        st = rs_json_load(&config, f->path[CONFIG], RS_TOKENIZER_FILE_MAX, err);
+    if (st == RS_OK)
+        st = f->there[TOKENIZER_JSON] ? open_json(out, f->path[TOKENIZER_JSON], config, err) :
+             f->there[SPIECE_MODEL] ? rs_spiece_load(out, f->path[SPIECE_MODEL], config, err) :
+             rs_words_load_txt(out, f->path[VOCAB_TXT], config, err);
+    json_decref(config);
+    return st;
+}
+
 rs_status rs_tokenizer_open(rs_tokenizer **out, const char *folder, rs_err *err)
 {
-    char *vocab = rs_path_join(folder, "vocab.json");
-    char *merges = rs_path_join(folder, "merges.txt");
-    char *whole = rs_path_join(folder, "tokenizer.json");
+    files f = {0};
     rs_status st;
 
     *out = NULL;
-    if (!vocab || !merges || !whole)
-        st = rs_fail(err, RS_ENOMEM, "open the tokenizer of %s: no memory", folder);
-    else if (rs_file_exists(vocab) && rs_file_exists(merges))
-        st = rs_bpe_load_two(out, vocab, merges, err);
-    else if (rs_file_exists(whole))
-        st = open_json(out, whole, err);
-    else
-        st = rs_fail(err, RS_ENOENT, "%s: neither vocab.json with merges.txt nor tokenizer.json "
-                     "is there", folder);
-    rs_free(whole);
-    rs_free(merges);
-    rs_free(vocab);
+    st = find_files(&f, folder) ? open_files(out, &f, folder, err) :
+         rs_fail(err, RS_ENOMEM, "open the tokenizer of %s: no memory", folder);
+    for (size_t i = 0; i < FILES; i++)
+        rs_free(f.path[i]);
     return st;
 }
 

@@ -375,10 +375,13 @@ static rs_status check_kind(const json_t *root, const json_t *model, const char 
         (st = rs_json_bool(at, "byte_fallback", false, &fallback, err)) != RS_OK ||
         (st = rs_json_bool(at, "ignore_merges", false, &ignore, err)) != RS_OK)
         return st;
-    if (strcmp(type, "BPE") != 0 || *prefix || strcmp(suffix, END_OF_WORD) != 0 || fallback ||
+    if (strcmp(type, "BPE") != 0)
+        return rs_fail(err, RS_EFORMAT, "%s: model.type: \"%.40s\": only CLIP's BPE, Unigram and "
+                       "WordPiece are supported", path, type);
+    if (*prefix || strcmp(suffix, END_OF_WORD) != 0 || fallback ||
         ignore)
-        return rs_fail(err, RS_EFORMAT, "%s: model: %.20s with end_of_word_suffix \"%.20s\": only "
-                       "CLIP's BPE with \"</w>\" is supported", path, type, suffix);
+        return rs_fail(err, RS_EFORMAT, "%s: model: BPE with end_of_word_suffix \"%.20s\": only "
+                       "CLIP's BPE with \"</w>\" is supported", path, suffix);
     for (size_t i = 0; i < 3; i++) {
         const char *step = json_string_value(json_object_get(json_array_get(steps, i), "type"));
         if (json_array_size(steps) != 3 || !step || strcmp(step, want[i]) != 0)

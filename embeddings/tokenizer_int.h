@@ -53,9 +53,15 @@ struct rs_tokenizer {
 };
 
 /* Each fills *out on RS_OK and leaves it alone otherwise. `root` is a parsed
- * tokenizer.json, `path` its name for messages; `folder` may hold further files. */
+ * tokenizer.json, `path` its name for messages; `config` a parsed tokenizer_config.json or
+ * NULL. */
 rs_status rs_bpe_load_two(rs_tokenizer **out, const char *vocab_path, const char *merges_path,
                           rs_err *err);
 rs_status rs_bpe_load_json(rs_tokenizer **out, const json_t *root, const char *path, rs_err *err);
+rs_status rs_words_load_json(rs_tokenizer **out, rs_tokenizer_kind kind, const json_t *root,
+                             const json_t *config, const char *path, rs_err *err);
+rs_status rs_words_load_txt(rs_tokenizer **out, const char *path, const json_t *config,
+                            rs_err *err);
+rs_status rs_spiece_load(rs_tokenizer **out, const char *path, const json_t *config, rs_err *err);
 
 #endif

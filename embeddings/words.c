@@ -58,19 +58,11 @@ void rs_utf8_put(rs_buf *out, uint32_t code_point)
 
 typedef enum { SPACE, LETTER, NUMBER, OTHER } word_class;
 
-/* White_Space of Unicode: the reference's \s. */
-static bool is_space(uint32_t c)
-{
-    return c == ' ' || (c >= 9 && c <= 13) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
-}
-
 static word_class class_of(uint32_t c)
 {
     utf8proc_category_t k;
 
-    if (is_space(c))
+    if (rs_is_space(c))
         return SPACE;
     if (c < 0x80)
         return (c | 32) - 'a' < 26 ? LETTER : c - '0' < 10 ? NUMBER : OTHER;
@@ -104,10 +96,10 @@ static bool points_room(points *p, size_t more)
     return true;
 }
 
-/* Canonical decomposition of the whole text, marks not yet in order. */
-static bool decompose(points *p, const char *text, size_t len)
+/* Decomposition of the whole text, canonical or compatible, marks not yet in order. */
+static bool decompose(points *p, const char *text, size_t len, utf8proc_option_t options)
 {
-    enum { ROOM = 32 };                  /* Unicode's longest has 4 */
+    enum { ROOM = 32 };                  /* Unicode's longest has 4; 18 where compatible */
     size_t at = 0;
 
     if (!points_room(p, len + ROOM))
@@ -119,11 +111,11 @@ static bool decompose(points *p, const char *text, size_t len)
 
         if (!points_room(p, ROOM))
             return false;
-        if (c < 0xc0)
+        if (c < 0xa0)
             p->at[p->len] = (utf8proc_int32_t)c;
         else
-            n = utf8proc_decompose_char((utf8proc_int32_t)c, p->at + p->len, ROOM,
-                                        UTF8PROC_COMPOSE | UTF8PROC_STABLE, &boundary);
+            n = utf8proc_decompose_char((utf8proc_int32_t)c, p->at + p->len, ROOM, options,
+                                        &boundary);
         p->len += (size_t)n;
     }
     return true;
@@ -197,7 +189,7 @@ static void put_lower(rs_buf *out, const points *p)
 
     for (size_t i = 0; i < p->len; i++) {
         uint32_t c = (uint32_t)p->at[i];
-        if (is_space(c)) {
+        if (rs_is_space(c)) {
             if (!in_space)
                 rs_buf_putc(out, ' ');
             in_space = true;
@@ -224,14 +216,14 @@ static size_t normalise_ascii(rs_buf *out, const char *text, size_t len)
         plain++;
     if (plain < len && plain > 0)
         plain--;
-    while (plain > 0 && plain < len && is_space((uint8_t)text[plain - 1]))
+    while (plain > 0 && plain < len && rs_is_space((uint8_t)text[plain - 1]))
         plain--;                         /* a run of white space stays whole */
     if (!rs_buf_reserve(out, plain))
         return plain;
     to = out->data + out->len;
     for (size_t i = 0; i < plain; i++) {
         uint32_t c = (uint8_t)text[i];
-        bool space = is_space(c);
+        bool space = rs_is_space(c);
         if (!space || !in_space)
             *to++ = space ? ' ' : (char)(c - 'A' < 26 ? c + 32 : c);
         in_space = space;
@@ -248,13 +240,32 @@ rs_status rs_words_normalise(rs_buf *out, const char *text, size_t len, rs_err *
     size_t plain = normalise_ascii(out, text, len);
 
     if (plain < len) {
-        ok = decompose(&p, text + plain, len - plain) && reorder(&p);
+        ok = decompose(&p, text + plain, len - plain, UTF8PROC_COMPOSE | UTF8PROC_STABLE) &&
+             reorder(&p);
         if (ok) {
             compose(&p);
             put_lower(out, &p);
         }
         rs_free(p.at);
     }
+    if (!ok || out->failed)
+        return rs_fail(err, RS_ENOMEM, "text of %zu bytes: no memory to normalise it", len);
+    return RS_OK;
+}
+
+rs_status rs_normal_form(rs_buf *out, const char *text, size_t len, bool compatible,
+                         bool composed, rs_err *err)
+{
+    utf8proc_option_t options = UTF8PROC_STABLE | (compatible ? UTF8PROC_COMPAT : 0) |
+                                (composed ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
+    points p = {0};
+    bool ok = decompose(&p, text, len, options) && reorder(&p);
+
+    if (ok && composed)
+        compose(&p);
+    for (size_t i = 0; ok && i < p.len; i++)
+        rs_utf8_put(out, (uint32_t)p.at[i]);
+    rs_free(p.at);
     if (!ok || out->failed)
         return rs_fail(err, RS_ENOMEM, "text of %zu bytes: no memory to normalise it", len);
     return RS_OK;

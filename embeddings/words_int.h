@@ -13,7 +13,7 @@
  * so code points that were assigned since (Unicode 10 and later for the order of
  * combining marks, 15 for letters and numbers) may be cut differently there.
  *
- * Private to embeddings/: the tokenizer and the vocabulary's trainer share it.
+ * Private to embeddings/: the tokenizers and the vocabulary's trainer share it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,6 +31,18 @@
  * broken sequence (Unicode 3.9, as in the WHATWG decoder) gives one U+FFFD. */
 uint32_t rs_utf8_next(const char *text, size_t len, size_t *at);
 void     rs_utf8_put(rs_buf *out, uint32_t code_point);
+
+/* White_Space of Unicode: \s of the references, and what they strip. */
+static inline bool rs_is_space(uint32_t c)
+{
+    return c == ' ' || (c >= 9 && c <= 13) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
+/* Appends the text in NFC, NFD, NFKC or NFKD. Time grows linearly with len. RS_ENOMEM. */
+rs_status rs_normal_form(rs_buf *out, const char *text, size_t len, bool compatible,
+                         bool composed, rs_err *err);
 
 /* Appends the normalised text to `out`. Time grows linearly with len. RS_ENOMEM. */
 rs_status rs_words_normalise(rs_buf *out, const char *text, size_t len, rs_err *err);

@@ -720,7 +720,7 @@ static void test_other_kinds_refused(void **state)
         rs_status st;
 
         switch (i) {
-        case 0: set_in(r, "model", "type", json_string("WordPiece")); break;
+        case 0: set_in(r, "model", "type", json_string("WordLevel")); break;
         case 1: set_in(r, "model", "end_of_word_suffix", json_null()); break;
         case 2: set_in(r, "model", "byte_fallback", json_true()); break;
         case 3: json_object_set_new(r, "normalizer", json_null()); break;
