@@ -1,4 +1,4 @@
-/* image.c - pixels in memory; which decoder a file needs. See image.h.
+/* image.c - pixels in memory; which decoder a file needs. See image.h, image_int.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/image.h"
 
@@ -7,8 +7,6 @@
 #include "embeddings/image_int.h"
 
 #include <string.h>
-
-static const size_t MAX_FILE_BYTES = (size_t)512 << 20;
 
 rs_status rs_image_check_claim(size_t width, size_t height, rs_err *err)
 {
@@ -48,18 +46,24 @@ void rs_image_clear(rs_image *im)
     *im = (rs_image){0};
 }
 
-rs_status rs_image_decode(rs_image *im, const void *bytes, size_t len, rs_err *err)
+/* ---- Decoding -------------------------------------------------------- */
+
+size_t rs_eighths_of(size_t n, size_t eighths)
+{
+    return (n * eighths + 7) / 8;
+}
+
+rs_status rs_image_rows(const void *bytes, size_t len, const rs_row_sink *to, rs_err *err)
 {
     static const struct {
         const char *signature;
         size_t n;
-        rs_status (*decode)(rs_image *, const unsigned char *, size_t, rs_err *);
+        rs_status (*rows)(const unsigned char *, size_t, const rs_row_sink *, rs_err *);
     } formats[] = {
-        {"\x89PNG\r\n\x1a\n", 8, rs_png_decode},
-        {"\xff\xd8\xff",      3, rs_jpeg_decode},
+        {"\x89PNG\r\n\x1a\n", 8, rs_png_rows},
+        {"\xff\xd8\xff",      3, rs_jpeg_rows},
     };
 
-    *im = (rs_image){0};
     if (len == 0)
         return rs_fail(err, RS_ECORRUPT, "the file is empty");
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
@@ -68,9 +72,34 @@ rs_status rs_image_decode(rs_image *im, const void *bytes, size_t len, rs_err *e
             continue;
         if (n < formats[i].n)
             return rs_fail(err, RS_ECORRUPT, "cut off after %zu bytes", len);
-        return formats[i].decode(im, bytes, len, err);
+        return formats[i].rows(bytes, len, to, err);
     }
     return rs_fail(err, RS_EFORMAT, "neither PNG nor JPEG");
+}
+
+/* The sink that keeps the whole picture. */
+static rs_status keep_all(void *ctx, rs_file_shape *s, rs_err *err)
+{
+    return rs_image_new(ctx, s->width, s->height, s->channels, s->depth, err);
+}
+
+static void *place_in_image(void *ctx, size_t y)
+{
+    const rs_image *im = ctx;
+
+    return (unsigned char *)im->pixels + y * im->width * im->channels * (im->depth / 8);
+}
+
+rs_status rs_image_decode(rs_image *im, const void *bytes, size_t len, rs_err *err)
+{
+    const rs_row_sink whole = {.ctx = im, .begin = keep_all, .place = place_in_image};
+    rs_status st;
+
+    *im = (rs_image){0};
+    st = rs_image_rows(bytes, len, &whole, err);
+    if (st != RS_OK)
+        rs_image_clear(im);
+    return st;
 }
 
 rs_status rs_image_load(rs_image *im, const char *path, rs_err *err)
@@ -80,7 +109,7 @@ rs_status rs_image_load(rs_image *im, const char *path, rs_err *err)
     size_t len;
 
     *im = (rs_image){0};
-    st = rs_file_read(&bytes, &len, path, MAX_FILE_BYTES, err);
+    st = rs_file_read(&bytes, &len, path, RS_IMAGE_MAX_FILE, err);
     if (st != RS_OK)
         return st;                      /* names the path already */
     st = rs_image_decode(im, bytes, len, err);

@@ -1,7 +1,8 @@
 /* image.h - pixels in memory, and the files they come from.
  *
  * An rs_image is grey or RGB, 8 or 16 bits a sample, row-major, no padding. Every
- * decoder ends here; the preprocessing of every encoder starts here.
+ * decoder ends here; the preprocessing of every encoder starts here, or from the rows
+ * as they come (intake.h).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,7 +23,8 @@ typedef struct {
 
 enum {
     RS_IMAGE_MAX_SIDE = 32768,
-    RS_IMAGE_MAX_PIXELS = 100 * 1000 * 1000      /* larger files are refused before decoding */
+    RS_IMAGE_MAX_PIXELS = 100 * 1000 * 1000,     /* larger files are refused before decoding */
+    RS_IMAGE_MAX_FILE = 512 << 20                /* bytes */
 };
 
 /* Allocate zeroed pixels. RS_EARG for a shape outside the limits, RS_ENOMEM. */
@@ -37,7 +39,7 @@ void      rs_image_clear(rs_image *im);          /* {0} is fine */
  * file, RS_ECORRUPT for a damaged or cut one, RS_ELIMIT for one over
  * RS_IMAGE_MAX_PIXELS, RS_ENOMEM. A bomb costs its header only. Any thread. */
 rs_status rs_image_decode(rs_image *im, const void *bytes, size_t len, rs_err *err);
-/* Read at most 512 MiB of `path` and decode; messages name the path. */
+/* Read at most RS_IMAGE_MAX_FILE bytes of `path` and decode; messages name the path. */
 rs_status rs_image_load(rs_image *im, const char *path, rs_err *err);
 
 /* Encode as PNG (8 or 16 bits). Caller rs_free()s *bytes. */

@@ -5,6 +5,10 @@
  * data is cut or cannot be decoded libjpeg only warns and goes on with grey; here
  * such a file is damaged.
  *
+ * A sink may ask for a fraction in eighths: libjpeg then transforms only the low
+ * frequencies of each block, and what is left to grow with the file is the entropy
+ * decoding. Damage is noticed as in a whole decode.
+ *
  * libjpeg's errors arrive by longjmp in one guarded function, whose state lives in
  * the caller's frame and so survives the jump. libjpeg offers no hook for its
  * memory: only the pixels and the CMYK row come from rs_malloc.
@@ -35,7 +39,7 @@ typedef struct {
     rs_status  code;                /* what the jump was for */
     char       msg[JMSG_LENGTH_MAX];
     size_t     len;
-    rs_image  *im;
+    const rs_row_sink *to;
     JSAMPLE   *cmyk;                /* [4 x width] one row, where the file is CMYK */
 } jpeg_job;
 
@@ -154,10 +158,36 @@ static void cmyk_to_rgb(unsigned char *rgb, const unsigned char *cmyk, size_t n)
     }
 }
 
+/* Tell the sink what comes, and set the fraction that it wants. */
+static rs_status begin(jpeg_job *job, rs_err *err)
+{
+    struct jpeg_decompress_struct *c = &job->cinfo;
+    rs_file_shape shape = {.width = c->image_width, .height = c->image_height,
+                           .channels = c->num_components == 1 ? 1 : 3, .depth = 8,
+                           .scalable = true, .eighths = 8};
+    rs_status st = job->to->begin(job->to->ctx, &shape, err);
+
+    if (st != RS_OK)
+        return st;
+    c->scale_num = (unsigned)shape.eighths;
+    c->scale_denom = 8;
+    c->out_color_space = c->num_components == 1 ? JCS_GRAYSCALE
+                       : c->num_components == 3 ? JCS_RGB : JCS_CMYK;
+    jpeg_calc_output_dimensions(c);
+    if (c->output_width != rs_eighths_of(shape.width, shape.eighths) ||
+        c->output_height != rs_eighths_of(shape.height, shape.eighths))
+        return rs_fail(err, RS_EFORMAT, "JPEG: %zu/8 of %zu x %zu pixels became %u x %u",
+                       shape.eighths, shape.width, shape.height, c->output_width,
+                       c->output_height);
+    if (c->num_components == 4 && !(job->cmyk = rs_malloc(4 * (size_t)c->output_width)))
+        return rs_fail(err, RS_ENOMEM, "no memory for a row of a JPEG");
+    return RS_OK;
+}
+
 static rs_status decode_guarded(jpeg_job *job, rs_err *err)
 {
     struct jpeg_decompress_struct *c = &job->cinfo;
-    rs_image *im = job->im;
+    const rs_row_sink *to = job->to;
     rs_status st;
 
     if (setjmp(job->jump)) {
@@ -169,32 +199,25 @@ static rs_status decode_guarded(jpeg_job *job, rs_err *err)
     c->src = &job->source;
     c->progress = &job->progress;
     jpeg_read_header(c, TRUE);
-    st = check_header(job, err);
-    if (st != RS_OK)
+    if ((st = check_header(job, err)) != RS_OK || (st = begin(job, err)) != RS_OK)
         return st;
-    c->out_color_space = c->num_components == 1 ? JCS_GRAYSCALE
-                       : c->num_components == 3 ? JCS_RGB : JCS_CMYK;
-    st = rs_image_new(im, c->image_width, c->image_height, c->num_components == 1 ? 1 : 3, 8, err);
-    if (st != RS_OK)
-        return st;
-    if (c->num_components == 4 && !(job->cmyk = rs_malloc(4 * im->width)))
-        return rs_fail(err, RS_ENOMEM, "no memory for a row of a JPEG");
     jpeg_start_decompress(c);
-    while (c->output_scanline < c->output_height) {
-        unsigned char *row = (unsigned char *)im->pixels +
-                             (size_t)c->output_scanline * im->width * im->channels;
-        JSAMPROW to = job->cmyk ? job->cmyk : row;
-        jpeg_read_scanlines(c, &to, 1);
+    for (size_t y = 0; y < c->output_height; y++) {
+        unsigned char *row = to->place(to->ctx, y);
+        JSAMPROW into = job->cmyk ? job->cmyk : row;
+        jpeg_read_scanlines(c, &into, 1);
         if (job->cmyk)
-            cmyk_to_rgb(row, job->cmyk, im->width);
+            cmyk_to_rgb(row, job->cmyk, c->output_width);
+        if (to->row)
+            to->row(to->ctx, y);
     }
     jpeg_finish_decompress(c);
     return RS_OK;
 }
 
-rs_status rs_jpeg_decode(rs_image *im, const unsigned char *bytes, size_t len, rs_err *err)
+rs_status rs_jpeg_rows(const unsigned char *bytes, size_t len, const rs_row_sink *to, rs_err *err)
 {
-    jpeg_job job = {.len = len, .im = im};
+    jpeg_job job = {.len = len, .to = to};
     rs_status st;
 
     job.cinfo.err = jpeg_std_error(&job.errors);
@@ -211,7 +234,5 @@ rs_status rs_jpeg_decode(rs_image *im, const unsigned char *bytes, size_t len, r
     st = decode_guarded(&job, err);
     jpeg_destroy_decompress(&job.cinfo);
     rs_free(job.cmyk);
-    if (st != RS_OK)
-        rs_image_clear(im);
     return st;
 }

@@ -29,7 +29,7 @@ typedef struct {
     bool        oom;                    /* an allocation failed: whatever libpng says */
     char        msg[160];               /* libpng's last error */
     rs_reader   in;                     /* decoding */
-    rs_image   *im;
+    const rs_row_sink *to;
     rs_buf      out;                    /* encoding */
 } png_job;
 
@@ -147,8 +147,8 @@ static void skip_ancillary(png_structp png)
     png_set_chunk_malloc_max(png, CHUNK_MAX_BYTES);
 }
 
-/* Ask for grey or RGB of 8 or 16 bits in host order, and say which it will be. */
-static void set_transforms(const png_job *job, size_t *channels, size_t *depth)
+/* Ask for grey or RGB of 8 or 16 bits in host order, and say what it will be. */
+static void set_transforms(const png_job *job, rs_file_shape *shape)
 {
     png_structp png = job->png;
     int colour = png_get_color_type(png, job->info);
@@ -162,13 +162,18 @@ static void set_transforms(const png_job *job, size_t *channels, size_t *depth)
         png_set_strip_alpha(png);
     if (bits == 16 && is_little_endian())
         png_set_swap(png);
-    *channels = colour & PNG_COLOR_MASK_COLOR ? 3 : 1;
-    *depth = bits == 16 ? 16 : 8;
+    *shape = (rs_file_shape){
+        .width = png_get_image_width(png, job->info),
+        .height = png_get_image_height(png, job->info),
+        .channels = colour & PNG_COLOR_MASK_COLOR ? 3 : 1, .depth = bits == 16 ? 16 : 8,
+        .in_passes = png_get_interlace_type(png, job->info) != PNG_INTERLACE_NONE, .eighths = 8,
+    };
 }
 
 static rs_status decode_guarded(png_job *job, rs_err *err)
 {
-    size_t channels, depth, stride;
+    const rs_row_sink *to = job->to;
+    rs_file_shape shape;
     rs_status st;
     int passes;
 
@@ -178,27 +183,28 @@ static rs_status decode_guarded(png_job *job, rs_err *err)
     skip_ancillary(job->png);
     png_set_read_fn(job->png, job, on_read);
     png_read_info(job->png, job->info);
-    set_transforms(job, &channels, &depth);
+    set_transforms(job, &shape);
     passes = png_set_interlace_handling(job->png);
     png_read_update_info(job->png, job->info);
+    if (png_get_rowbytes(job->png, job->info) != shape.width * shape.channels * (shape.depth / 8))
+        png_error(job->png, "unexpected row size");
 
-    st = rs_image_new(job->im, png_get_image_width(job->png, job->info),
-                      png_get_image_height(job->png, job->info), channels, depth, err);
+    st = to->begin(to->ctx, &shape, err);
     if (st != RS_OK)
         return st;
-    stride = job->im->width * channels * (depth / 8);
-    if (png_get_rowbytes(job->png, job->info) != stride)
-        png_error(job->png, "unexpected row size");
     for (int pass = 0; pass < passes; pass++)
-        for (size_t y = 0; y < job->im->height; y++)
-            png_read_row(job->png, (png_bytep)job->im->pixels + y * stride, NULL);
+        for (size_t y = 0; y < shape.height; y++) {
+            png_read_row(job->png, to->place(to->ctx, y), NULL);
+            if (to->row && !shape.in_passes)
+                to->row(to->ctx, y);
+        }
     png_read_end(job->png, NULL);       /* a file without its end is a cut one */
     return RS_OK;
 }
 
-rs_status rs_png_decode(rs_image *im, const unsigned char *bytes, size_t len, rs_err *err)
+rs_status rs_png_rows(const unsigned char *bytes, size_t len, const rs_row_sink *to, rs_err *err)
 {
-    png_job job = {.in = {.p = bytes, .len = len}, .im = im};
+    png_job job = {.in = {.p = bytes, .len = len}, .to = to};
     rs_status st = check_header(bytes, len, err);
 
     if (st != RS_OK)
@@ -208,8 +214,6 @@ rs_status rs_png_decode(rs_image *im, const unsigned char *bytes, size_t len, rs
     job.info = job.png ? png_create_info_struct(job.png) : NULL;
     st = job.info ? decode_guarded(&job, err) : rs_fail(err, RS_ENOMEM, "PNG: no memory");
     png_destroy_read_struct(&job.png, &job.info, NULL);
-    if (st != RS_OK)
-        rs_image_clear(im);
     return st;
 }
 

@@ -1,16 +1,11 @@
-/* preprocess.c - an image as an encoder wants it; see preprocess.h.
- *
- * Follows CLIPImageProcessor of transformers 4.38 step by step. Only the crop is
- * ever resized, and since the pixels are bytes until the end, rescaling and
- * normalising is one look-up in a table of 256 floats a channel.
+/* preprocess.c - what a preprocessor_config.json says; see preprocess.h.
+ * preprocess_run.c does it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/preprocess.h"
 
-#include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/json.h"
-#include "embeddings/resample_int.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -252,140 +247,5 @@ rs_status rs_preprocess_save(const rs_preprocess *p, const char *path, rs_err *e
     st = b.failed ? rs_fail(err, RS_ENOMEM, "write %s: no memory", path)
                   : rs_file_write(path, b.data, b.len, err);
     rs_buf_clear(&b);
-    return st;
-}
-
-/* ---- 16 bits to 8 ---------------------------------------------------- */
-
-/* Grey: the image's own range to 0..255, (v - min) * 255 / (max - min) rounded half
- * up; a flat image becomes 0. */
-static rs_status by_own_range(uint8_t *to, const uint16_t *from, size_t n, rs_err *err)
-{
-    uint16_t lo = UINT16_MAX, hi = 0;
-    uint32_t range;
-    uint8_t *byte_of;
-
-    for (size_t i = 0; i < n; i++) {
-        lo = from[i] < lo ? from[i] : lo;
-        hi = from[i] > hi ? from[i] : hi;
-    }
-    range = (uint32_t)hi - lo;
-    if (range == 0)
-        return RS_OK;                           /* `to` is zeroed */
-    byte_of = rs_malloc(range + 1);
-    if (!byte_of)
-        return rs_fail(err, RS_ENOMEM, "no memory to scale a 16-bit image");
-    for (uint32_t v = 0; v <= range; v++)
-        byte_of[v] = (uint8_t)((v * 510 + range) / (2 * range));
-    for (size_t i = 0; i < n; i++)
-        to[i] = byte_of[from[i] - lo];
-    rs_free(byte_of);
-    return RS_OK;
-}
-
-static rs_status to_8_bits(rs_image *out, const rs_image *im, rs_err *err)
-{
-    size_t n = im->width * im->height * im->channels;
-    const uint16_t *from = im->pixels;
-    uint8_t *to;
-    rs_status st = rs_image_new(out, im->width, im->height, im->channels, 8, err);
-
-    if (st != RS_OK)
-        return st;
-    to = out->pixels;
-    if (im->channels == 1)
-        st = by_own_range(to, from, n, err);
-    else
-        for (size_t i = 0; i < n; i++)
-            to[i] = (uint8_t)(from[i] >> 8);    /* colour is display-ready: as PIL reads it */
-    if (st != RS_OK)
-        rs_image_clear(out);
-    return st;
-}
-
-/* ---- The pipeline ---------------------------------------------------- */
-
-/* Where one edge of the crop lies: `n` pixels from `from` of the resized image go to
- * `to` of the crop; the rest stays black. The halves round as the reference's do. */
-typedef struct { size_t from, to, n; } span;
-
-static span centre(size_t have, size_t want)
-{
-    if (have >= want)
-        return (span){(have - want) / 2, 0, want};
-    return (span){0, (want - have + 1) / 2, have};
-}
-
-static void resized_size(const rs_preprocess *p, const rs_image *im, size_t *width, size_t *height)
-{
-    size_t edge = p->resize_height;
-
-    *width = im->width;
-    *height = im->height;
-    if (!p->do_resize)
-        return;
-    *width = p->resize_width;
-    *height = p->resize_height;
-    if (p->keep_aspect && im->width <= im->height) {
-        *width = edge;
-        *height = edge * im->height / im->width;
-    } else if (p->keep_aspect) {
-        *height = edge;
-        *width = edge * im->width / im->height;
-    }
-}
-
-/* out[c] = table_c[pixel], the border black. */
-static void emit(const rs_preprocess *p, const rs_image *im, span sx, span sy, float *out)
-{
-    const uint8_t *pixels = im->pixels;
-
-    for (size_t c = 0; c < 3; c++) {
-        float table[256];
-        float *plane = out + c * p->crop_height * p->crop_width;
-        size_t channel = im->channels == 3 ? c : 0;
-
-        for (size_t v = 0; v < 256; v++) {
-            table[v] = p->do_rescale ? (float)((double)v * p->rescale) : (float)v;
-            if (p->do_normalize)
-                table[v] = (table[v] - p->mean[c]) / p->std[c];
-        }
-        for (size_t i = 0; i < p->crop_height * p->crop_width; i++)
-            plane[i] = table[0];
-        for (size_t y = 0; y < sy.n; y++) {
-            const uint8_t *row = pixels + y * im->width * im->channels + channel;
-            float *to = plane + (sy.to + y) * p->crop_width + sx.to;
-            for (size_t x = 0; x < sx.n; x++)
-                to[x] = table[row[x * im->channels]];
-        }
-    }
-}
-
-rs_status rs_preprocess_run(const rs_preprocess *p, const rs_image *im, float *out, rs_err *err)
-{
-    rs_image bytes = {0}, part = {0};
-    rs_window w;
-    span sx, sy;
-    rs_status st;
-
-    if (!im->pixels)
-        return rs_fail(err, RS_EARG, "an empty image cannot be preprocessed");
-    resized_size(p, im, &w.full_width, &w.full_height);
-    if (!p->do_center_crop && (w.full_width != p->crop_width || w.full_height != p->crop_height))
-        return rs_fail(err, RS_EARG, "%zu x %zu pixels without a crop, the encoder takes %zu x %zu",
-                       w.full_width, w.full_height, p->crop_width, p->crop_height);
-    sx = centre(w.full_width, p->crop_width);
-    sy = centre(w.full_height, p->crop_height);
-    w.x = sx.from;
-    w.y = sy.from;
-    w.width = sx.n;
-    w.height = sy.n;
-    if (im->depth == 16 && (st = to_8_bits(&bytes, im, err)) != RS_OK)
-        return st;
-    st = rs_resample_window(&part, im->depth == 16 ? &bytes : im, w, p->resample, err);
-    if (st == RS_OK)
-        emit(p, &part, sx, sy, out);
-    rs_image_clear(&bytes);
-    rs_image_clear(&part);
     return st;
 }

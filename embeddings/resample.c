@@ -18,6 +18,13 @@
  * 16-bit integers is what every vector unit does best. Weights are padded with zeros
  * to whole vectors, so that loop has no remainder. The numbers stay the same.
  *
+ * The image comes row by row. A row is shrunk along x at once and rests in a ring of as
+ * many rows as one output row is made of; when the last of these has come, the output
+ * row is computed. A picture of any height so costs its width and the result.
+ *
+ *     row y ->  [ along x ]  ->  ring[y % cap]  ->  [ along y ]  ->  output row i
+ *                                first[i] .. first[i] + count[i] - 1, the last is y
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/resample_int.h"
 
@@ -25,7 +32,9 @@
 #include "base/bytes.h"
 #include "embeddings/clones_int.h"
 
+#include <assert.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -106,10 +115,12 @@ static int32_t to_fixed(double w)
     return (int32_t)(w * (1 << FRACTION) + (w < 0 ? -0.5 : 0.5));
 }
 
-/* Weights of output `i` of `out`, summing to 1, into w; sets where they begin. */
-static size_t weigh(double *w, size_t *first, size_t i, size_t in, size_t out, const kernel *k)
+/* Weights of output `i` of `out`, summing to 1, into w; sets where they begin. The axis
+ * is `extent` samples long, the last of its `in` samples may lie across its end. */
+static size_t weigh(double *w, size_t *first, size_t i, size_t in, double extent, size_t out,
+                    const kernel *k)
 {
-    double scale = (double)in / (double)out;
+    double scale = extent / (double)out;
     double stretch = scale < 1.0 ? 1.0 : scale;
     double centre = ((double)i + 0.5) * scale, reach = k->support * stretch;
     double lo = centre - reach + 0.5, hi = centre + reach + 0.5, sum = 0;
@@ -128,10 +139,10 @@ static size_t weigh(double *w, size_t *first, size_t i, size_t in, size_t out, c
 }
 
 /* Plan outputs from..from+n of an axis of `in` samples resized to `out`. */
-static rs_status axis_plan(axis *a, size_t in, size_t out, size_t from, size_t n,
+static rs_status axis_plan(axis *a, size_t in, double extent, size_t out, size_t from, size_t n,
                            size_t depth, const kernel *k, rs_err *err)
 {
-    double scale = (double)in / (double)out;
+    double scale = extent / (double)out;
     size_t reach = (size_t)ceil(k->support * (scale < 1.0 ? 1.0 : scale)) * 2 + 1;
     size_t taps = (reach + LANES - 1) / LANES * LANES, weights = 0;
     double *w = rs_calloc(taps, sizeof *w);
@@ -148,7 +159,7 @@ static rs_status axis_plan(axis *a, size_t in, size_t out, size_t from, size_t n
         return rs_fail(err, RS_ENOMEM, "no memory to resize an image");
     }
     for (size_t i = 0; i < n; i++) {
-        a->count[i] = weigh(w, &a->first[i], from + i, in, out, k);
+        a->count[i] = weigh(w, &a->first[i], from + i, in, extent, out, k);
         for (size_t t = 0; t < a->count[i]; t++) {
             if (a->fixed)
                 a->fixed[i * taps + t] = to_fixed(w[t]);
@@ -192,9 +203,9 @@ RS_CLONES static void row_u8(uint8_t *out, size_t step, const int16_t *plane, co
     }
 }
 
-/* One output row of n samples: `count` input rows, `stride` apart, weighed by k. */
-RS_CLONES static void column_u8(uint8_t *restrict out, const uint8_t *restrict in,
-                                size_t stride, const int32_t *k, size_t count, size_t n)
+/* One output row of n samples: `count` rows weighed by k. */
+RS_CLONES static void column_u8(uint8_t *restrict out, const void *const *rows,
+                                const int32_t *k, size_t count, size_t n)
 {
     int32_t sum[CHUNK];
 
@@ -203,9 +214,10 @@ RS_CLONES static void column_u8(uint8_t *restrict out, const uint8_t *restrict i
         for (size_t x = 0; x < m; x++)
             sum[x] = 1 << (FRACTION - 1);
         for (size_t t = 0; t < count; t++) {
-            const uint8_t *p = in + t * stride + at;
+            const uint8_t *restrict p = (const uint8_t *)rows[t] + at;
+            const int32_t weight = k[t];
             for (size_t x = 0; x < m; x++)
-                sum[x] += p[x] * k[t];
+                sum[x] += p[x] * weight;
         }
         for (size_t x = 0; x < m; x++)
             out[at + x] = from_fixed(sum[x]);
@@ -224,37 +236,19 @@ static void unzip_u8(int16_t *planes, size_t plane, const uint8_t *row, size_t w
                 planes[c * plane + x] = row[x * 3 + c];
 }
 
-/* Rows y0..y0+rows of `im`, each shrunk or stretched along x, into `to`
- * [rows x a->n x channels]. */
-static rs_status across_u8(uint8_t *to, const rs_image *im, size_t y0, size_t rows,
-                           const axis *a, rs_err *err)
+/* The weights of an axis as high and low halves, in row_u8's order; NULL on OOM. */
+static int16_t *halves_of(const axis *a)
 {
-    size_t ch = im->channels, n = a->n * a->taps;
-    size_t plane = im->width + a->taps;         /* reads past the end meet zero weights */
-    int16_t *planes = rs_calloc_aligned(plane * ch, sizeof *planes);
+    size_t n = a->n * a->taps;
     int16_t *halves = rs_calloc_aligned(n, 2 * sizeof *halves);
-    rs_status st = RS_OK;
 
-    if (!planes || !halves) {
-        st = rs_fail(err, RS_ENOMEM, "no memory to resize an image");
-        goto done;
-    }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; halves && i < n; i++) {
         int32_t high = (a->fixed[i] + HALF / 2) >> HALF_BITS;   /* floor */
         size_t at = i / a->taps * 2 * a->taps + i % a->taps;
         halves[at] = (int16_t)high;
         halves[at + a->taps] = (int16_t)(a->fixed[i] - high * HALF);
     }
-    for (size_t y = 0; y < rows; y++, to += a->n * ch) {
-        const uint8_t *row = im->pixels;
-        unzip_u8(planes, plane, row + (y0 + y) * im->width * ch, im->width, ch);
-        for (size_t c = 0; c < ch; c++)
-            row_u8(to + c, ch, planes + c * plane, a, halves);
-    }
-done:
-    rs_free(planes);
-    rs_free(halves);
-    return st;
+    return halves;
 }
 
 /* ---- 16-bit passes --------------------------------------------------- */
@@ -265,161 +259,244 @@ static inline uint16_t from_real(float v)
     return (uint16_t)(v < 0 ? 0 : v > 65535 ? 65535 : v);
 }
 
-static void across_u16(uint16_t *to, const rs_image *im, size_t y0, size_t rows, const axis *a)
+static void row_u16(uint16_t *to, const uint16_t *row, size_t ch, const axis *a)
 {
-    size_t ch = im->channels;
-
-    for (size_t y = 0; y < rows; y++, to += a->n * ch) {
-        const uint16_t *row = (const uint16_t *)im->pixels + (y0 + y) * im->width * ch;
-        for (size_t i = 0; i < a->n * ch; i++) {
-            const float *w = a->real + i / ch * a->taps;
-            const uint16_t *p = row + a->first[i / ch] * ch + i % ch;
-            float sum = 0;
-            for (size_t t = 0; t < a->count[i / ch]; t++)
-                sum += p[t * ch] * w[t];
-            to[i] = from_real(sum);
-        }
+    for (size_t i = 0; i < a->n * ch; i++) {
+        const float *w = a->real + i / ch * a->taps;
+        const uint16_t *p = row + a->first[i / ch] * ch + i % ch;
+        float sum = 0;
+        for (size_t t = 0; t < a->count[i / ch]; t++)
+            sum += p[t * ch] * w[t];
+        to[i] = from_real(sum);
     }
 }
 
-static void column_u16(uint16_t *restrict out, const uint16_t *restrict in, size_t stride,
-                       const float *w, size_t count, size_t n)
+static void column_u16(uint16_t *restrict out, const void *const *rows, const float *w,
+                       size_t count, size_t n)
 {
     for (size_t x = 0; x < n; x++) {
         float sum = 0;
         for (size_t t = 0; t < count; t++)
-            sum += in[t * stride + x] * w[t];
+            sum += ((const uint16_t *)rows[t])[x] * w[t];
         out[x] = from_real(sum);
     }
 }
 
-/* ---- The two passes -------------------------------------------------- */
+/* ---- One picture on its way ------------------------------------------- */
 
-/* The columns of `from` [.. x n samples], whose first row is row y0 of the image. */
-static void down(rs_image *out, const void *from, size_t y0, const axis *a)
+struct rs_resampler {
+    rs_rows   in;
+    rs_window w;
+    rs_image *out;
+    void    (*take)(rs_resampler *r, const void *row);
+    size_t    y;                    /* the row that comes next */
+    size_t    next;                 /* the output row that is made next */
+
+    axis      ax, ay;               /* weighted */
+    size_t    cap, stride;          /* rows of the ring, bytes each */
+    unsigned char *ring;
+    const void **rows;              /* [cap] of one output row, in order */
+    int16_t  *planes, *halves;      /* 8 bits: a row unzipped; ax's weights in halves */
+    size_t    plane;                /* samples of a plane */
+
+    size_t   *sx, *sy;              /* nearest: where each output comes from */
+};
+
+static size_t sample_bytes(const rs_rows *in)
 {
-    size_t n = out->width * out->channels;
-
-    for (size_t y = 0; y < a->n; y++) {
-        size_t at = (a->first[y] - y0) * n;
-        if (out->depth == 8)
-            column_u8((uint8_t *)out->pixels + y * n, (const uint8_t *)from + at, n,
-                      a->fixed + y * a->taps, a->count[y], n);
-        else
-            column_u16((uint16_t *)out->pixels + y * n, (const uint16_t *)from + at, n,
-                       a->real + y * a->taps, a->count[y], n);
-    }
+    return in->channels * (in->depth / 8);
 }
 
-static rs_status weighted(rs_image *out, const rs_image *im, rs_window w, const kernel *k,
-                          rs_err *err)
+/* ---- Weighted --------------------------------------------------------- */
+
+static void along_x(rs_resampler *r, void *to, const void *row)
 {
-    axis ax = {0}, ay = {0};
-    void *middle = NULL;
-    size_t y0, rows, bytes = 0;
+    if (r->in.depth == 16) {
+        row_u16(to, row, r->in.channels, &r->ax);
+        return;
+    }
+    unzip_u8(r->planes, r->plane, row, r->in.width, r->in.channels);
+    for (size_t c = 0; c < r->in.channels; c++)
+        row_u8((uint8_t *)to + c, r->in.channels, r->planes + c * r->plane, &r->ax, r->halves);
+}
+
+static void along_y(rs_resampler *r, size_t i)
+{
+    size_t n = r->w.width * r->in.channels, count = r->ay.count[i];
+    unsigned char *to = (unsigned char *)r->out->pixels + i * r->stride;
+
+    for (size_t t = 0; t < count; t++)
+        r->rows[t] = r->ring + (r->ay.first[i] + t) % r->cap * r->stride;
+    if (r->in.depth == 8)
+        column_u8(to, r->rows, r->ay.fixed + i * r->ay.taps, count, n);
+    else
+        column_u16((uint16_t *)(void *)to, r->rows, r->ay.real + i * r->ay.taps, count, n);
+}
+
+/* Both ends of the outputs' ranges ascend, so outputs are finished in order. */
+static void take_weighted(rs_resampler *r, const void *row)
+{
+    const axis *a = &r->ay;
+
+    if (r->next == a->n || r->y < a->first[r->next])
+        return;                             /* no output row needs it */
+    along_x(r, r->ring + r->y % r->cap * r->stride, row);
+    for (; r->next < a->n && a->first[r->next] + a->count[r->next] == r->y + 1; r->next++)
+        along_y(r, r->next);
+}
+
+static rs_status plan_weighted(rs_resampler *r, const kernel *k, rs_err *err)
+{
+    const rs_rows *in = &r->in;
+    size_t bytes = 0;
     rs_status st;
 
-    if ((st = axis_plan(&ax, im->width, w.full_width, w.x, w.width, im->depth, k, err)) != RS_OK ||
-        (st = axis_plan(&ay, im->height, w.full_height, w.y, w.height, im->depth, k, err)) != RS_OK)
-        goto done;
-    y0 = ay.first[0];
-    rows = ay.first[ay.n - 1] + ay.count[ay.n - 1] - y0;
-    if (rs_mul_size(&bytes, rows, w.width * im->channels * (im->depth / 8)))
-        middle = rs_calloc_aligned(bytes, 1);
-    if (!middle) {
-        st = rs_fail(err, RS_ENOMEM, "no memory to resize an image");
-        goto done;
+    r->take = take_weighted;
+    if ((st = axis_plan(&r->ax, in->width, in->extent_x, r->w.full_width, r->w.x, r->w.width,
+                        in->depth, k, err)) != RS_OK ||
+        (st = axis_plan(&r->ay, in->height, in->extent_y, r->w.full_height, r->w.y, r->w.height,
+                        in->depth, k, err)) != RS_OK)
+        return st;
+    for (size_t i = 0; i < r->ay.n; i++)
+        r->cap = r->ay.count[i] > r->cap ? r->ay.count[i] : r->cap;
+    r->plane = in->width + r->ax.taps;      /* reads past the end meet zero weights */
+    if (rs_mul_size(&bytes, r->cap, r->stride))
+        r->ring = rs_calloc_aligned(bytes, 1);
+    r->rows = rs_calloc(r->cap, sizeof *r->rows);
+    if (in->depth == 8) {
+        r->planes = rs_calloc_aligned(r->plane * in->channels, sizeof *r->planes);
+        r->halves = halves_of(&r->ax);
     }
-    if (im->depth == 8)
-        st = across_u8(middle, im, y0, rows, &ax, err);
-    else
-        across_u16(middle, im, y0, rows, &ax);
-    if (st == RS_OK)
-        down(out, middle, y0, &ay);
-done:
-    rs_free(middle);
-    axis_clear(&ax);
-    axis_clear(&ay);
-    return st;
+    if (!r->ring || !r->rows || (in->depth == 8 && (!r->planes || !r->halves)))
+        return rs_fail(err, RS_ENOMEM, "no memory to resize an image");
+    return RS_OK;
 }
 
-/* ---- Nearest neighbour ----------------------------------------------- */
+/* ---- Nearest neighbour ------------------------------------------------ */
 
 /* source[i] for outputs from..from+n. PIL walks the axis by adding up the step, and
  * so do we: the sum differs from a product in the last bit. */
-static void nearest_plan(size_t *source, size_t in, size_t out, size_t from, size_t n)
+static void nearest_plan(size_t *source, size_t in, double extent, size_t out, size_t from,
+                         size_t n)
 {
-    double step = (double)in / (double)out, at = step * 0.5;
+    double step = extent / (double)out, at = step * 0.5;
 
     for (size_t i = 0; i < from + n; i++, at += step)
         if (i >= from)
             source[i - from] = (size_t)at < in ? (size_t)at : in - 1;
 }
 
-static rs_status nearest(rs_image *out, const rs_image *im, rs_window w, rs_err *err)
+static void take_nearest(rs_resampler *r, const void *row)
 {
-    size_t sample = im->channels * (im->depth / 8);
-    size_t *sx = rs_calloc(w.width, sizeof *sx), *sy = rs_calloc(w.height, sizeof *sy);
-    rs_status st = RS_OK;
+    size_t sample = sample_bytes(&r->in);
 
-    if (!sx || !sy) {
-        st = rs_fail(err, RS_ENOMEM, "no memory to resize an image");
-        goto done;
+    for (; r->next < r->w.height && r->sy[r->next] == r->y; r->next++) {
+        unsigned char *to = (unsigned char *)r->out->pixels + r->next * r->stride;
+        for (size_t x = 0; x < r->w.width; x++)
+            memcpy(to + x * sample, (const unsigned char *)row + r->sx[x] * sample, sample);
     }
-    nearest_plan(sx, im->width, w.full_width, w.x, w.width);
-    nearest_plan(sy, im->height, w.full_height, w.y, w.height);
-    for (size_t y = 0; y < w.height; y++) {
-        const unsigned char *from = (const unsigned char *)im->pixels + sy[y] * im->width * sample;
-        unsigned char *to = (unsigned char *)out->pixels + y * w.width * sample;
-        for (size_t x = 0; x < w.width; x++)
-            memcpy(to + x * sample, from + sx[x] * sample, sample);
-    }
-done:
-    rs_free(sx);
-    rs_free(sy);
-    return st;
+}
+
+static rs_status plan_nearest(rs_resampler *r, rs_err *err)
+{
+    r->take = take_nearest;
+    r->sx = rs_calloc(r->w.width, sizeof *r->sx);
+    r->sy = rs_calloc(r->w.height, sizeof *r->sy);
+    if (!r->sx || !r->sy)
+        return rs_fail(err, RS_ENOMEM, "no memory to resize an image");
+    nearest_plan(r->sx, r->in.width, r->in.extent_x, r->w.full_width, r->w.x, r->w.width);
+    nearest_plan(r->sy, r->in.height, r->in.extent_y, r->w.full_height, r->w.y, r->w.height);
+    return RS_OK;
+}
+
+/* ---- Neither: the size stays ------------------------------------------- */
+
+static void take_as_it_is(rs_resampler *r, const void *row)
+{
+    if (r->next < r->w.height && r->y == r->w.y + r->next)
+        memcpy((unsigned char *)r->out->pixels + r->next++ * r->stride,
+               (const unsigned char *)row + r->w.x * sample_bytes(&r->in), r->stride);
+}
+
+static bool same_size(const rs_rows *in, rs_window w)
+{
+    return in->width == w.full_width && in->height == w.full_height &&
+           in->extent_x == (double)in->width && in->extent_y == (double)in->height;
 }
 
 /* ---- Public ---------------------------------------------------------- */
 
-static void copy_window(rs_image *out, const rs_image *im, rs_window w)
+rs_status rs_resampler_new(rs_resampler **out, rs_image *to, const rs_rows *in, rs_window w,
+                           rs_resample how, rs_err *err)
 {
-    size_t sample = im->channels * (im->depth / 8);
-
-    for (size_t y = 0; y < w.height; y++)
-        memcpy((unsigned char *)out->pixels + y * w.width * sample,
-               (const unsigned char *)im->pixels + ((w.y + y) * im->width + w.x) * sample,
-               w.width * sample);
-}
-
-rs_status rs_resample_window(rs_image *out, const rs_image *im, rs_window w,
-                             rs_resample how, rs_err *err)
-{
+    rs_resampler *r;
     rs_status st;
 
-    *out = (rs_image){0};
-    if (!im->pixels || w.width > w.full_width || w.x > w.full_width - w.width ||
+    *out = NULL;
+    *to = (rs_image){0};
+    if (w.width > w.full_width || w.x > w.full_width - w.width ||
         w.height > w.full_height || w.y > w.full_height - w.height)
         return rs_fail(err, RS_EARG, "%zu x %zu pixels at (%zu, %zu) of %zu x %zu",
                        w.width, w.height, w.x, w.y, w.full_width, w.full_height);
-    st = rs_image_new(out, w.width, w.height, im->channels, im->depth, err);
+    st = rs_image_new(to, w.width, w.height, in->channels, in->depth, err);
     if (st != RS_OK)
         return st;
-    if (im->width == w.full_width && im->height == w.full_height)
-        copy_window(out, im, w);
-    else if (how == RS_RESAMPLE_NEAREST)
-        st = nearest(out, im, w, err);
-    else
-        st = weighted(out, im, w, &kernels[how], err);
-    if (st != RS_OK)
-        rs_image_clear(out);
-    return st;
+    r = rs_calloc(1, sizeof *r);
+    if (!r) {
+        rs_image_clear(to);
+        return rs_fail(err, RS_ENOMEM, "no memory to resize an image");
+    }
+    *r = (rs_resampler){.in = *in, .w = w, .out = to, .take = take_as_it_is,
+                        .stride = w.width * sample_bytes(in)};
+    if (!same_size(in, w))
+        st = how == RS_RESAMPLE_NEAREST ? plan_nearest(r, err)
+                                        : plan_weighted(r, &kernels[how], err);
+    if (st != RS_OK) {
+        rs_resampler_free(r);
+        rs_image_clear(to);
+        return st;
+    }
+    *out = r;
+    return RS_OK;
+}
+
+void rs_resampler_row(rs_resampler *r, const void *row)
+{
+    assert(r->y < r->in.height);
+    r->take(r, row);
+    r->y++;
+}
+
+void rs_resampler_free(rs_resampler *r)
+{
+    if (!r)
+        return;
+    axis_clear(&r->ax);
+    axis_clear(&r->ay);
+    rs_free(r->ring);
+    rs_free(r->rows);
+    rs_free(r->planes);
+    rs_free(r->halves);
+    rs_free(r->sx);
+    rs_free(r->sy);
+    rs_free(r);
 }
 
 rs_status rs_image_resize(rs_image *out, const rs_image *im, size_t width, size_t height,
                           rs_resample how, rs_err *err)
 {
+    rs_rows in = {im->width, im->height, im->channels, im->depth,
+                  (double)im->width, (double)im->height};
     rs_window w = {width, height, 0, 0, width, height};
+    rs_resampler *r;
+    rs_status st;
 
-    return rs_resample_window(out, im, w, how, err);
+    *out = (rs_image){0};
+    if (!im->pixels)
+        return rs_fail(err, RS_EARG, "an empty image cannot be resized");
+    st = rs_resampler_new(&r, out, &in, w, how, err);
+    for (size_t y = 0; st == RS_OK && y < im->height; y++)
+        rs_resampler_row(r, (const unsigned char *)im->pixels + y * im->width * sample_bytes(&in));
+    rs_resampler_free(r);
+    return st;
 }
