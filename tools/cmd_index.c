@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "commands.h"
 #include "indexer/index.h"
+#include "indexer/source.h"
 #include "model.h"
 
 #include <signal.h>
@@ -56,8 +57,8 @@ static void print_text(const rs_index_report *r, const char *source)
     }
     print_count("\n  ", r->images, "image", "images");
     print_count(" and ", r->passages, "passage", "passages");
-    printf(" encoded in %.1f s (decode %.1f, encode %.1f, write %.1f)\n", r->seconds, r->decode_s,
-           r->encode_s, r->write_s);
+    printf(" encoded in %.1f s (decode %.1f, encode %.1f, write %.1f)\n", r->seconds,
+           r->decode_s, r->encode_s, r->write_s);
     if (r->texts_cut) {
         print_count("  ", r->texts_cut, "sentence", "sentences");
         printf(" longer than the encoder reads: %s by the beginning alone\n",
@@ -160,18 +161,23 @@ static int index_sources(rs_cli *c, rs_archive *a, const rs_encoder *e, const ch
 /* What can be wrong with the command line is said before an archive is made. */
 static rs_status look_first(rs_cli *c, rs_err *err)
 {
-    char *catalog;
+    char *catalog = rs_path_join(rs_cli_arg(c, 0), "catalog.db");
+    bool is_new = catalog && !rs_file_exists(catalog);
     rs_encoder *e = NULL;
     rs_status st = RS_OK;
 
-    for (size_t i = 1; i < rs_cli_args(c) && st == RS_OK; i++)
+    rs_free(catalog);
+    for (size_t i = 1; i < rs_cli_args(c) && st == RS_OK; i++) {
+        rs_source *s = NULL;
         if (access(rs_cli_arg(c, i), F_OK) != 0)
             st = rs_fail_errno(err, "source %s", rs_cli_arg(c, i));
-    catalog = rs_path_join(rs_cli_arg(c, 0), "catalog.db");
-    if (st == RS_OK && catalog && !rs_file_exists(catalog))
+        else if (is_new)
+            st = rs_source_open(&s, rs_cli_arg(c, i), err);
+        rs_source_close(s);
+    }
+    if (st == RS_OK && is_new)
         st = rs_model_open(&e, c, NULL, NULL, err);
     rs_encoder_close(e);
-    rs_free(catalog);
     return st;
 }
 

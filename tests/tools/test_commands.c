@@ -189,6 +189,11 @@ static void test_messages(void **state)
     assert_says(said_err, "nowhere: No such file");
     assert_exit(1, "index", at("new"), at("cases.jsonl"), "--model", at("nomodel"));
     assert_says(said_err, "nomodel: there is no such folder");
+    assert_exit(1, "index", at("new"), at("p/1.png"), "--model", model);
+    assert_says(said_err, "p/1.png: a source is a folder or a .jsonl, .csv or .tsv manifest");
+    put("empty.csv", "");
+    assert_exit(1, "index", at("new"), at("cases.jsonl"), at("empty.csv"), "--model", model);
+    assert_says(said_err, "empty.csv");
     assert_false(rs_is_folder(at("new")));         /* nothing is made for a mistyped line */
     assert_exit(1, "search", archive, "--image", at("cases.jsonl"));
     assert_says(said_err, "cases.jsonl: neither PNG nor JPEG");
