@@ -13,6 +13,8 @@
 #include "embeddings/image_int.h"
 #include "embeddings/preprocess_int.h"
 
+#include <pthread.h>
+
 typedef struct {
     const rs_preprocess *p;
     double margin;
@@ -134,7 +136,19 @@ rs_status rs_intake_bytes(const rs_preprocess *p, const void *bytes, size_t len,
     return st;
 }
 
-rs_status rs_intake_file(const rs_preprocess *p, const char *path, float *out, rs_err *err)
+/* ---- Files ----------------------------------------------------------- */
+
+typedef struct {
+    const rs_preprocess *p;
+    const char *const *paths;
+    float *out;
+    pthread_mutex_t lock;
+    rs_status st;                   /* of file `failed`, the first that has an error */
+    rs_err err;
+    size_t failed;
+} file_job;
+
+static rs_status take_file(const rs_preprocess *p, const char *path, float *out, rs_err *err)
 {
     char *bytes;
     size_t len;
@@ -147,4 +161,36 @@ rs_status rs_intake_file(const rs_preprocess *p, const char *path, float *out, r
         rs_wrap(err, st, "%s", path);
     rs_free(bytes);
     return st;
+}
+
+static void on_file(void *ctx, size_t i, size_t worker)
+{
+    file_job *j = ctx;
+    rs_err err = {0};
+    rs_status st = take_file(j->p, j->paths[i],
+                             j->out + i * 3 * j->p->crop_height * j->p->crop_width, &err);
+
+    (void)worker;
+    if (st == RS_OK)
+        return;
+    pthread_mutex_lock(&j->lock);
+    if (j->st == RS_OK || i < j->failed) {
+        j->st = st;
+        j->err = err;
+        j->failed = i;
+    }
+    pthread_mutex_unlock(&j->lock);
+}
+
+rs_status rs_intake_files(const rs_preprocess *p, const char *const *paths, size_t n,
+                          rs_pool *pool, float *out, rs_err *err)
+{
+    file_job j = {.p = p, .paths = paths, .out = out};
+
+    pthread_mutex_init(&j.lock, NULL);
+    rs_pool_for(pool, n, on_file, &j);
+    pthread_mutex_destroy(&j.lock);
+    if (j.st != RS_OK && err)
+        *err = j.err;
+    return j.st;
 }

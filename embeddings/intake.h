@@ -18,6 +18,7 @@
 #ifndef RS_EMBEDDINGS_INTAKE_H
 #define RS_EMBEDDINGS_INTAKE_H
 
+#include "base/threads.h"
 #include "embeddings/preprocess.h"
 
 /* A JPEG is decoded no smaller than this many times the resized picture, on either side.
@@ -45,8 +46,10 @@ typedef struct {
 rs_status rs_intake_bytes(const rs_preprocess *p, const void *bytes, size_t len, double margin,
                           float *out, rs_intake_facts *facts, rs_err *err);
 
-/* The same of a file of at most RS_IMAGE_MAX_FILE bytes, with RS_INTAKE_MARGIN; messages
- * name the path. */
-rs_status rs_intake_file(const rs_preprocess *p, const char *path, float *out, rs_err *err);
+/* The same of n files of at most RS_IMAGE_MAX_FILE bytes, split over `pool` (may be NULL),
+ * with RS_INTAKE_MARGIN; out: [n x 3 x crop_height x crop_width]. The error is that of the
+ * first file that has one, and names its path. */
+rs_status rs_intake_files(const rs_preprocess *p, const char *const *paths, size_t n,
+                          rs_pool *pool, float *out, rs_err *err);
 
 #endif

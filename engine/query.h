@@ -61,9 +61,12 @@ typedef struct {
 } rs_filter;
 
 typedef struct {
-    /* What to look for: at least one of text, images, image_vectors, like. */
+    /* What to look for: at least one of text, images, image_pixels, image_vectors, like.
+     * An image file is best given as image_pixels: rs_intake_files does what indexing did. */
     const char     *text;          /* any text; "a phrase", -word and word* are operators */
     const rs_image *images;        size_t n_images;         /* encoded by `encoder` */
+    const float    *image_pixels;  size_t n_image_pixels;   /* preprocessed, for `encoder`:
+                                                               [n x 3 x size x size] */
     const float    *image_vectors; size_t n_image_vectors;  /* [n x dim], ready */
     const char     *like;          /* a case's key; it is not among its own hits */
 

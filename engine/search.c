@@ -67,7 +67,7 @@ rs_query rs_query_default(void)
 
 static rs_status check_query(const rs_query *q, rs_err *err)
 {
-    if (!q->text && !q->n_images && !q->n_image_vectors && !q->like)
+    if (!q->text && !q->n_images && !q->n_image_pixels && !q->n_image_vectors && !q->like)
         return rs_fail(err, RS_EARG, "query: asks for nothing: give a text, an image or a case");
     if (q->k == 0 || q->k > MAX_K || q->depth > MAX_K)
         return rs_fail(err, RS_EARG, "query: %zu hits from %zu a probe, wanted 1 to %d", q->k,
@@ -80,7 +80,7 @@ static rs_status check_query(const rs_query *q, rs_err *err)
                            rs_probe_name((rs_probe)p), q->weight[p]);
     if (q->filter.by_age && (isnan(q->filter.age_min) || isnan(q->filter.age_max)))
         return rs_fail(err, RS_EARG, "query: an age that is not a number");
-    if (q->n_images && !q->encoder)
+    if ((q->n_images || q->n_image_pixels) && !q->encoder)
         return rs_fail(err, RS_EARG, "query: images, but no encoder for them");
     return RS_OK;
 }
@@ -127,29 +127,30 @@ static rs_status encode_text(search *s)
     return rs_encoder_texts(q->encoder, &s->words.plain, 1, q->pool, x, NULL, s->err);
 }
 
-/* The caller's ready vectors, then those of its images. */
+/* The caller's ready vectors, then those of its images, pixels last. */
 static rs_status encode_images(search *s)
 {
     const rs_query *q = s->q;
-    size_t dim = s->a->encoder.dim;
+    size_t dim = s->a->encoder.dim, have = q->n_image_vectors;
+    rs_status st = RS_OK;
     float *x;
 
-    s->n_images = q->n_image_vectors + q->n_images;
+    s->n_images = have + q->n_images + q->n_image_pixels;
     if (s->n_images == 0)
         return RS_OK;
     x = s->n_images < SIZE_MAX / dim ? rs_new(s->mem, float, s->n_images * dim) : NULL;
     if (!x)
         return rs_fail(s->err, RS_ENOMEM, "query: no memory for %zu images", s->n_images);
     s->images = x;
-    if (q->n_image_vectors)
-        memcpy(x, q->image_vectors, q->n_image_vectors * dim * sizeof *x);
-    if (q->n_images) {
-        rs_status st = rs_encoder_images(q->encoder, q->images, q->n_images, q->pool,
-                                         x + q->n_image_vectors * dim, s->err);
-        if (st != RS_OK)
-            return st;
-    }
-    return check_finite(x, s->n_images * dim, "image", s->err);
+    if (have)
+        memcpy(x, q->image_vectors, have * dim * sizeof *x);
+    if (q->n_images)
+        st = rs_encoder_images(q->encoder, q->images, q->n_images, q->pool, x + have * dim, s->err);
+    have += q->n_images;
+    if (st == RS_OK && q->n_image_pixels)
+        st = rs_encoder_pixels(q->encoder, q->image_pixels, q->n_image_pixels, q->pool,
+                               x + have * dim, s->err);
+    return st == RS_OK ? check_finite(x, s->n_images * dim, "image", s->err) : st;
 }
 
 /* Words and vectors of the query. Without an encoder in the archive there are no vectors

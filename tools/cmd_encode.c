@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "commands.h"
+#include "embeddings/intake.h"
 #include "model.h"
 
 #include <stdio.h>
@@ -17,34 +18,31 @@ typedef struct {
 } job;
 
 /* Files [first, first + n) of at most CHUNK, so that memory holds no more of them. */
-static rs_status encode_files(const rs_encoder *e, rs_pool *pool, const job *j, size_t first,
-                              size_t n, rs_err *err)
+static rs_status encode_files(const rs_encoder *e, rs_pool *pool, const job *j, float *pixels,
+                              size_t first, size_t n, rs_err *err)
 {
-    rs_image images[CHUNK] = {{0}};
-    size_t d = rs_encoder_dim(e), loaded = 0;
-    rs_status st = RS_OK;
+    size_t d = rs_encoder_dim(e);
+    rs_status st = rs_intake_files(rs_encoder_preprocess(e), j->files + first, n, pool, pixels, err);
 
-    for (; st == RS_OK && loaded < n; loaded += st == RS_OK)
-        st = rs_image_load(&images[loaded], j->files[first + loaded], err);
     if (st == RS_OK)
-        st = rs_encoder_images(e, images, n, pool, j->vectors + (j->n_texts + first) * d, err);
-    for (size_t i = 0; i < loaded; i++)
-        rs_image_clear(&images[i]);
+        st = rs_encoder_pixels(e, pixels, n, pool, j->vectors + (j->n_texts + first) * d, err);
     return st;
 }
 
 static rs_status encode(const rs_encoder *e, rs_pool *pool, rs_arena *mem, job *j, rs_err *err)
 {
-    size_t n = j->n_texts + j->n_files;
+    const rs_preprocess *p = rs_encoder_preprocess(e);
+    size_t n = j->n_texts + j->n_files, chunk = j->n_files < CHUNK ? j->n_files : CHUNK;
+    float *pixels = rs_new(mem, float, chunk * 3 * p->crop_height * p->crop_width);
     rs_status st = RS_OK;
 
     j->vectors = rs_new(mem, float, n * rs_encoder_dim(e));
-    if (!j->vectors)
+    if (!j->vectors || !pixels)
         return rs_fail(err, RS_ENOMEM, "no memory for %zu vectors", n);
     if (j->n_texts)
         st = rs_encoder_texts(e, j->texts, j->n_texts, pool, j->vectors, &j->cut, err);
     for (size_t i = 0; i < j->n_files && st == RS_OK; i += CHUNK)
-        st = encode_files(e, pool, j, i, j->n_files - i < CHUNK ? j->n_files - i : CHUNK, err);
+        st = encode_files(e, pool, j, pixels, i, j->n_files - i < CHUNK ? j->n_files - i : CHUNK, err);
     return st;
 }
 

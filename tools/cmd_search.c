@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "commands.h"
+#include "embeddings/intake.h"
 #include "engine/query.h"
 #include "model.h"
 #include "thumbs.h"
@@ -199,17 +200,19 @@ static bool fill_query(const rs_cli *c, rs_query *q)
     return false;
 }
 
-static rs_status load_images(rs_cli *c, rs_image *images, size_t *n, rs_err *err)
+/* The query's images as they were indexed; *pixels is the caller's to free. */
+static rs_status load_images(rs_cli *c, const rs_encoder *e, rs_pool *pool, float **pixels,
+                             size_t *n, rs_err *err)
 {
-    size_t wanted;
-    const char *const *paths = rs_cli_values(c, "image", &wanted);
-    rs_status st = RS_OK;
+    const rs_preprocess *p = rs_encoder_preprocess(e);
+    const char *const *paths = rs_cli_values(c, "image", n);
 
-    if (wanted > MAX_QUERY_IMAGES)
-        return rs_fail(err, RS_ELIMIT, "%zu query images, at most %d are taken", wanted, MAX_QUERY_IMAGES);
-    for (*n = 0; *n < wanted && st == RS_OK; *n += st == RS_OK)
-        st = rs_image_load(&images[*n], paths[*n], err);
-    return st;
+    if (*n > MAX_QUERY_IMAGES)
+        return rs_fail(err, RS_ELIMIT, "%zu query images, at most %d are taken", *n, MAX_QUERY_IMAGES);
+    *pixels = rs_calloc(*n * 3 * p->crop_height, p->crop_width * sizeof **pixels);
+    if (!*pixels)
+        return rs_fail(err, RS_ENOMEM, "no memory for %zu query images", *n);
+    return rs_intake_files(p, paths, *n, pool, *pixels, err);
 }
 
 static int run(rs_cli *c)
@@ -217,7 +220,8 @@ static int run(rs_cli *c)
     rs_archive *a = NULL;
     rs_encoder *e = NULL;
     rs_pool *pool = NULL;
-    rs_image images[MAX_QUERY_IMAGES] = {{0}};
+    float *pixels = NULL;
+    bool with_images = rs_cli_value(c, "image", NULL) != NULL;
     rs_result r;
     rs_query q;
     rs_err err = {0};
@@ -230,12 +234,12 @@ static int run(rs_cli *c)
         return code;
     code = RS_EXIT_OK;
     if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK ||
-        load_images(c, images, &q.n_images, &err) != RS_OK ||
-        ((q.text || q.n_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK)) {
+        ((q.text || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
+        (with_images && load_images(c, e, pool, &pixels, &q.n_image_pixels, &err) != RS_OK)) {
         code = rs_cli_fail(c, &err);
         goto done;
     }
-    q.images = images;
+    q.image_pixels = pixels;
     q.encoder = e;
     q.pool = pool;
     start = rs_now_s();
@@ -246,8 +250,7 @@ static int run(rs_cli *c)
     else
         print_hits(c, &r, 1000 * (rs_now_s() - start));
 done:
-    for (size_t i = 0; i < q.n_images; i++)
-        rs_image_clear(&images[i]);
+    rs_free(pixels);
     rs_encoder_close(e);
     rs_archive_close(a);
     rs_pool_free(pool);
