@@ -4,6 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/clock.h"
+#include "embeddings/intake.h"
 #include "indexer/sections.h"
 
 #include <stdio.h>
@@ -11,7 +13,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { MAX_IMAGE_BYTES = 512 << 20, TITLE_BYTES = 120 };
+enum { TITLE_BYTES = 120 };
 static const char RECIPE[] = "radscout case 1";      /* raise it when cases are read anew */
 
 /* ---- Digest ---------------------------------------------------------- */
@@ -176,22 +178,22 @@ rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, rs_arena *mem, siz
 
 void rs_case_decode(rs_case_job_image *im, const rs_preprocess *p)
 {
-    rs_image pixels = {0};
+    rs_intake_facts facts = {0};
+    double start = rs_now_s();
     char *bytes;
     size_t len;
 
-    im->st = rs_file_read(&bytes, &len, im->from->path, MAX_IMAGE_BYTES, &im->err);
-    if (im->st != RS_OK)
-        return;
-    im->st = rs_sha256_of(im->sha256, bytes, len, &im->err);
-    if (im->st == RS_OK)
-        im->st = rs_image_decode(&pixels, bytes, len, &im->err);
-    rs_free(bytes);
-    if (im->st != RS_OK)
-        return;
-    im->width = pixels.width;
-    im->height = pixels.height;
-    im->st = rs_preprocess_run(p, &pixels, im->pixels, &im->err);
-    rs_image_clear(&pixels);
+    im->st = rs_file_read(&bytes, &len, im->from->path, RS_IMAGE_MAX_FILE, &im->err);
+    if (im->st == RS_OK) {
+        im->st = rs_sha256_of(im->sha256, bytes, len, &im->err);
+        im->read_s = rs_now_s() - start;
+        if (im->st == RS_OK)
+            im->st = rs_intake_bytes(p, bytes, len, RS_INTAKE_MARGIN, im->pixels, &facts, &im->err);
+        rs_free(bytes);
+    }
+    im->width = facts.width;
+    im->height = facts.height;
+    im->decode_s = facts.decode_s;
+    im->resize_s = facts.resize_s;
     im->file.sha256 = im->sha256;
 }

@@ -16,7 +16,8 @@ typedef struct {
     const rs_source_image *from;
     rs_source_file file;             /* size and time; sha256 set when decoded */
     char        sha256[RS_SHA256_HEX];
-    size_t      width, height;
+    size_t      width, height;       /* of the file */
+    double      read_s, decode_s, resize_s;      /* that it took */
     float      *pixels;              /* [3 x crop x crop], the run's; until it is encoded */
     const float *vector;             /* [dim], in the batch's memory, once it is encoded */
     rs_status   st;

@@ -1,15 +1,21 @@
 /* index.h - a source into an archive: decode, read the report, encode, write.
  *
- * Cases are taken in batches. A batch is decoded and encoded on all cores, then written
- * in one transaction, so a run that is killed has lost at most the batch in flight and
- * goes on where it was: a case whose digest (its texts and its files' sizes and times)
- * is in the archive is not even opened. A changed case replaces what it was.
+ * Cases are taken in batches. A batch is decoded and encoded on all cores while the one
+ * before it is written, each in one transaction and in the source's order. A run that is
+ * killed has lost at most the batches in flight, three, and goes on where it was: a case
+ * whose digest (its texts and its files' sizes and times) is in the archive is not even
+ * opened. A changed case replaces what it was.
  *
  * A broken image or row is recorded with its reason (rs_archive_problems) and the rest
  * goes on; a case keeps its whole images and its words, and one of which nothing can be
  * read any more stays as it was. What a finished run no longer finds wrong is forgotten.
  *
- * Threading: one thread calls; decoding and encoding use the pool.
+ * Memory is that of the batches in flight, whatever the source holds: their texts and
+ * vectors, three chunks of preprocessed pixels (32 MiB each, or 16 images where that is
+ * more), and what each thread needs for the file it decodes (intake.h).
+ *
+ * Threading: one thread calls, and it alone touches archive and source. With a pool of
+ * several threads, encoding uses it, and decoding as many threads beside it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -26,14 +32,14 @@
 #include <stddef.h>
 
 typedef struct {
-    rs_pool          *pool;         /* NULL: one thread */
+    rs_pool          *pool;         /* NULL or of one thread: all in the calling one */
     size_t            batch;        /* cases a transaction; 0: 64 */
     const char       *prefix;       /* put before each key, so that sources cannot clash; or NULL */
     bool              prune;        /* remove cases of this source that it no longer holds;
                                        not while it has rows that cannot be read, of which
                                        nobody knows the case */
     rs_progress_mode  progress;
-    const atomic_int *stop;         /* not 0: end after the batch in flight; may be NULL */
+    const atomic_int *stop;         /* not 0: end after the batch being encoded; may be NULL */
 } rs_index_options;
 
 typedef struct {
@@ -43,7 +49,11 @@ typedef struct {
     size_t problems;                /* of this source, as the archive lists them now */
     size_t unreadable;              /* rows or folders that hide which cases they hold */
     size_t texts_cut;               /* sentences longer than the encoder reads */
-    double seconds, decode_s, encode_s, write_s;
+    double seconds;                 /* of the run */
+    double decode_s, encode_s, write_s;     /* in which this was done; with several threads
+                                               they overlap */
+    double read_thread_s, decode_thread_s, resize_thread_s;  /* of decode_s, by what was done,
+                                                                summed over the threads */
 } rs_index_report;
 
 /* Bring `source` (a folder or manifest, see source.h) into `a`, which is open for writing

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "embeddings/resample_int.h"
+#include "jpeg_film.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -22,8 +23,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-#include <jpeglib.h>
 
 #define CORPUS "tests/fuzz/corpus/image"
 enum { MAX_FILES = 40 };
@@ -42,13 +41,6 @@ static file *add(const char *name)
     return &files[n_files++];
 }
 
-/* Bars two pixels and more wide over a slope: edges show a shift, the slope a wrong scale. */
-static unsigned sample(size_t x, size_t y, unsigned most)
-{
-    unsigned v = (unsigned)(x * 7 + y * 3) % (most / 2) + (x / 24 % 2 ? most / 4 : 0);
-    return v + (y / 40 % 2 ? most / 5 : 0);
-}
-
 static void add_png(const char *name, size_t width, size_t height, size_t channels, size_t depth)
 {
     file *f = add(name);
@@ -58,9 +50,9 @@ static void add_png(const char *name, size_t width, size_t height, size_t channe
     for (size_t i = 0; i < width * height * channels; i++) {
         size_t x = i / channels % width, y = i / channels / width, c = i % channels;
         if (depth == 16)
-            ((uint16_t *)im.pixels)[i] = (uint16_t)(300 + sample(x + c, y, 4095));
+            ((uint16_t *)im.pixels)[i] = (uint16_t)(300 + film_sample(x + c, y, 4095));
         else
-            ((uint8_t *)im.pixels)[i] = (uint8_t)sample(x + 9 * c, y, 255);
+            ((uint8_t *)im.pixels)[i] = (uint8_t)film_sample(x + 9 * c, y, 255);
     }
     assert_int_equal(rs_image_to_png(&f->bytes, &f->len, &im, NULL), RS_OK);
     rs_image_clear(&im);
@@ -68,36 +60,9 @@ static void add_png(const char *name, size_t width, size_t height, size_t channe
 
 static void add_jpeg(const char *name, unsigned width, unsigned height, bool colour)
 {
-    struct jpeg_compress_struct c;
-    struct jpeg_error_mgr errors;
-    unsigned char *bytes = NULL;
-    unsigned long len = 0;
-    size_t channels = colour ? 3 : 1;
-    JSAMPLE *row = malloc(width * channels);
     file *f = add(name);
 
-    c.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&c);
-    jpeg_mem_dest(&c, &bytes, &len);
-    c.image_width = width;
-    c.image_height = height;
-    c.input_components = (int)channels;
-    c.in_color_space = colour ? JCS_RGB : JCS_GRAYSCALE;
-    jpeg_set_defaults(&c);
-    jpeg_set_quality(&c, 95, TRUE);
-    jpeg_start_compress(&c, TRUE);
-    while (c.next_scanline < height) {
-        for (size_t i = 0; i < width * channels; i++)
-            row[i] = (JSAMPLE)sample(i / channels, c.next_scanline, 200);
-        jpeg_write_scanlines(&c, &row, 1);
-    }
-    jpeg_finish_compress(&c);
-    jpeg_destroy_compress(&c);
-    f->bytes = rs_malloc(len);
-    f->len = len;
-    memcpy(f->bytes, bytes, len);
-    free(bytes);
-    free(row);
+    f->bytes = jpeg_film(width, height, colour, &f->len);
 }
 
 static const file *find(const char *name)
@@ -211,7 +176,8 @@ static void rows_give_the_definition(void **state)
         for (size_t y = 0; y < win.height; y++)
             for (size_t x = 0; x < win.width; x++)
                 if (((uint8_t *)out.pixels)[y * win.width + x] != want[(win.y + y) * W + win.x + x])
-                    fail_msg("%zu x %zu to %zu x %zu: (%zu, %zu)", w, h, W, H, win.x + x, win.y + y);
+                    fail_msg("%zu x %zu to %zu x %zu: (%zu, %zu)", w, h, W, H, win.x + x,
+                             win.y + y);
         rs_image_clear(&out);
         free(pixels);
         free(mid);
@@ -367,7 +333,7 @@ static void every_cut_is_noticed(void **state)
 
     (void)state;
     for (size_t f = 0; f < n_files; f++) {
-        size_t step = steps(&files[f], 400);
+        size_t step = steps(&files[f], 200);
         rs_err err = {0};
         if (take(files[f].bytes, files[f].len, 0, &err) != RS_OK)
             continue;
@@ -394,7 +360,7 @@ static void damage_is_judged_alike(void **state)
     (void)state;
     for (size_t f = 0; f < n_files; f++) {
         char *bytes = malloc(files[f].len);
-        size_t step = steps(&files[f], 150);
+        size_t step = steps(&files[f], 80);
         for (size_t i = 0; i < files[f].len; i += step) {
             rs_image im;
             rs_status want;
@@ -476,31 +442,51 @@ static void every_failed_allocation_is_told(void **state)
     assert_int_equal(rs_alloc_live(), before);
 }
 
-/* ---- From a path ------------------------------------------------------------ */
+/* ---- From paths ------------------------------------------------------------- */
 
-static void a_file_is_its_bytes(void **state)
+/* Several files on several threads are their bytes; the first that fails is named. */
+static void files_are_their_bytes(void **state)
 {
-    char path[] = "/tmp/test_intake_XXXXXX";
-    const file *f = find("grey film");
-    int fd = mkstemp(path);
-    float want[FLOATS], got[FLOATS];
+    enum { N = 6 };
+    const file *film = find("grey film"), *png = find("film16");
+    char folder[] = "/tmp/test_intake_XXXXXX", path[N][60];
+    const char *paths[N];
+    static float want[FLOATS], got[N * FLOATS];
     rs_preprocess p;
+    rs_pool *pool;
     rs_err err = {0};
 
     (void)state;
-    assert_true(fd >= 0);
-    close(fd);
     rs_preprocess_clip(&p, SIDE);
-    assert_int_equal(rs_file_write(path, f->bytes, f->len, NULL), RS_OK);
-    assert_int_equal(rs_intake_file(&p, path, got, &err), RS_OK);
-    assert_int_equal(rs_intake_bytes(&p, f->bytes, f->len, RS_INTAKE_MARGIN, want, NULL, NULL),
-                     RS_OK);
-    assert_memory_equal(want, got, sizeof want);
-    assert_int_equal(rs_file_write(path, f->bytes, f->len / 2, NULL), RS_OK);
-    assert_int_equal(rs_intake_file(&p, path, got, &err), RS_ECORRUPT);
-    assert_non_null(strstr(err.msg, path));
-    unlink(path);
-    assert_int_equal(rs_intake_file(&p, path, got, &err), RS_ENOENT);
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(rs_pool_new(&pool, 3, NULL), RS_OK);
+    for (size_t i = 0; i < N; i++) {
+        const file *f = i % 2 ? film : png;
+        snprintf(path[i], sizeof path[i], "%s/%zu", folder, i);
+        paths[i] = path[i];
+        assert_int_equal(rs_file_write(path[i], f->bytes, f->len, NULL), RS_OK);
+    }
+    for (int threads = 0; threads < 2; threads++) {
+        memset(got, 0, sizeof got);
+        assert_int_equal(rs_intake_files(&p, paths, N, threads ? pool : NULL, got, &err), RS_OK);
+        for (size_t i = 0; i < N; i++) {
+            const file *f = i % 2 ? film : png;
+            assert_int_equal(rs_intake_bytes(&p, f->bytes, f->len, RS_INTAKE_MARGIN, want, NULL,
+                                             NULL), RS_OK);
+            assert_memory_equal(want, got + i * FLOATS, sizeof want);
+        }
+    }
+    assert_int_equal(unlink(path[4]), 0);
+    assert_int_equal(rs_intake_files(&p, paths, N, pool, got, &err), RS_ENOENT);
+    assert_non_null(strstr(err.msg, path[4]));
+    assert_int_equal(rs_file_write(path[1], film->bytes, film->len / 2, NULL), RS_OK);
+    assert_int_equal(rs_intake_files(&p, paths, N, pool, got, &err), RS_ECORRUPT);
+    assert_non_null(strstr(err.msg, path[1]));
+    assert_int_equal(rs_intake_files(&p, paths, 0, pool, got, &err), RS_OK);
+    for (size_t i = 0; i < N; i++)
+        unlink(path[i]);
+    rmdir(folder);
+    rs_pool_free(pool);
 }
 
 int main(void)
@@ -515,7 +501,7 @@ int main(void)
         cmocka_unit_test(bombs_cost_their_header),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(every_failed_allocation_is_told),
-        cmocka_unit_test(a_file_is_its_bytes),
+        cmocka_unit_test(files_are_their_bytes),
     };
 
     return cmocka_run_group_tests(tests, make_files, drop_files);

@@ -2,7 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "indexer/index.h"
 
+#include "embeddings/intake.h"
+#include "engine/query.h"
+#include "indexer/case_make.h"
 #include "indexer/holdings.h"
+#include "jpeg_film.h"
 #include "scratch.h"
 #include "tiny_model.h"
 
@@ -569,6 +573,122 @@ static void test_many_images_in_a_case(void **state)
     holdings_clear(&b);
 }
 
+/* A JPEG far larger than the encoder's input is decoded at a fraction: in a search by the
+ * same file too, so that it finds itself and nothing between the two shows. */
+static void test_a_large_jpeg_finds_itself(void **state)
+{
+    rs_query q = rs_query_default();
+    rs_arena mem = {0};
+    rs_intake_facts facts;
+    rs_result res;
+    rs_archive *a;
+    rs_err err = {0};
+    size_t len;
+    char *jpeg = jpeg_film(403, 517, true, &len), path[300];
+    const char *paths[] = {path};
+    float pixels[3 * TINY_SIDE * TINY_SIDE], indexed[3 * TINY_SIDE * TINY_SIDE];
+    rs_case_job_image image = {.from = &(rs_source_image){.path = path}, .pixels = indexed};
+
+    (void)state;
+    put_bytes("films/large.jpg", jpeg, len);
+    put_picture("films/other.png", 3);
+    snprintf(path, sizeof path, "%s", at("films/large.jpg"));
+    ok(rs_intake_bytes(rs_encoder_preprocess(encoder), jpeg, len, RS_INTAKE_MARGIN, pixels, &facts,
+                       &err), &err);
+    assert_int_equal(facts.eighths, 2);
+    assert_report(run("films-archive", "films"), 2, 2);
+    assert_int_equal(get("films-archive", "large", &mem)->images[0].width, 403);   /* the file's */
+    ok(rs_archive_open(&a, at("films-archive"), RS_ARCHIVE_READ, &err), &err);
+    ok(rs_intake_files(rs_encoder_preprocess(encoder), paths, 1, pool, pixels, &err), &err);
+    rs_case_decode(&image, rs_encoder_preprocess(encoder));
+    ok(image.st, &image.err);
+    assert_memory_equal(indexed, pixels, sizeof pixels);
+    q.encoder = encoder;
+    q.image_pixels = pixels;
+    q.n_image_pixels = 1;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);
+    assert_string_equal(res.hits[0].key, "large");
+    assert_true(res.hits[0].found[0].probe == RS_PROBE_IMAGE_IMAGE);
+    assert_true(res.hits[0].found[0].score > 0.999);
+    q.encoder = NULL;
+    assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);      /* pixels, no encoder */
+    rs_archive_close(a);
+    rs_arena_clear(&mem);
+    rs_free(jpeg);
+}
+
+/* ---- Several batches under way ----------------------------------------- */
+
+/* Cases were written in the source's order. */
+static void assert_order(const char *archive, size_t cases)
+{
+    rs_db *db;
+    rs_stmt s;
+    rs_err err = {0};
+    char path[600], key[32];
+    size_t n = 0;
+
+    snprintf(path, sizeof path, "%s/catalog.db", at(archive));
+    ok(rs_db_open(&db, path, false, &err), &err);
+    s = rs_db_use(db, "SELECT key FROM cases ORDER BY id", &err);
+    for (; rs_step(&s); n++) {
+        snprintf(key, sizeof key, "case-%zu", n);
+        assert_string_equal(rs_col_text(&s, 0), key);
+    }
+    ok(rs_done(&s), &err);
+    rs_db_close(db);
+    assert_int_equal(n, cases);
+}
+
+/* However many threads and whatever the batch, an archive holds the same, in the source's
+ * order, and the same is refused. Every ninth image is broken, every seventh case has no
+ * image, the twentieth has a hundred. */
+static void test_threads_and_batches_do_not_show(void **state)
+{
+    enum { CASES = 60, REFUSED = CASES / 9 + 1 };
+    static const struct { size_t threads, batch; } rows[] = {{1, 64}, {2, 1}, {3, 7}, {4, 64}};
+    rs_buf text = {0};
+    holdings want = {0};
+    char name[40];
+
+    (void)state;
+    put_pictures();
+    put_truncated("p/cut.png", 5);
+    for (int i = 0; i < CASES; i++) {
+        rs_buf_printf(&text, "{\"id\":\"case-%d\",\"report\":\"Nodule of %d mm.\",\"images\":[", i, i);
+        for (int k = 0; k < (i == 20 ? 100 : i % 7 != 6); k++)
+            rs_buf_printf(&text, "%s\"p/%d.png\"", k ? "," : "", (i + k) % 8 + 1);
+        if (i % 9 == 0)
+            rs_buf_printf(&text, "%s\"p/cut.png\"", i % 7 == 6 ? "" : ",");
+        rs_buf_printf(&text, "]}\n");
+    }
+    put("flow.jsonl", text.data);
+    rs_buf_clear(&text);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rs_index_options o = {.batch = rows[i].batch, .progress = RS_PROGRESS_QUIET};
+        rs_archive *a;
+        rs_index_report r;
+        rs_err err = {0};
+        snprintf(name, sizeof name, "flow-%zu", i);
+        ok(rs_pool_new(&o.pool, rows[i].threads, &err), &err);
+        a = open_archive(name);
+        ok(rs_index_run(a, encoder, at("flow.jsonl"), &o, &r, &err), &err);
+        rs_archive_close(a);
+        rs_pool_free(o.pool);
+        assert_report(r, CASES, CASES, 0, 0, 0, 0, 0, REFUSED, 1);
+        assert_true(r.read_thread_s > 0 && r.decode_thread_s > 0 && r.resize_thread_s > 0);
+        assert_order(name, CASES);
+        if (i == 0) {
+            want = holdings_of(at(name), "%");
+        } else {
+            holdings got = holdings_of(at(name), "%");
+            assert_same_holdings(&want, &got);
+            holdings_clear(&got);
+        }
+    }
+    holdings_clear(&want);
+}
+
 /* ---- Refusals and memory --------------------------------------------- */
 
 static void test_another_model_is_refused(void **state)
@@ -587,57 +707,66 @@ static void test_another_model_is_refused(void **state)
     rs_archive_close(a);
 }
 
+/* In one thread and with batches under way behind it: the batch being encoded is the last. */
 static void test_stop_ends_after_the_batch(void **state)
 {
-    atomic_int stop = 1;
-    rs_index_options o = {.batch = 2, .stop = &stop, .progress = RS_PROGRESS_QUIET};
-    rs_archive *a = open_archive("stopped");
-    rs_index_report r;
-    rs_err err = {0};
+    static const char *const names[] = {"stopped", "stopped at several"};
 
     (void)state;
     put_pictures();
     put_rows("stop.jsonl", row_a, row_b, row_c, "");
-    assert_int_equal(rs_index_run(a, encoder, at("stop.jsonl"), &o, &r, &err), RS_ECANCEL);
-    assert_non_null(strstr(err.msg, "case 2 of 3"));
-    assert_int_equal(r.added, 2);
-    stop = 0;
-    ok(rs_index_run(a, encoder, at("stop.jsonl"), &o, &r, &err), &err);
-    assert_report(r, 3, 1, 0, 2);
-    rs_archive_close(a);
+    for (int k = 0; k < 2; k++) {
+        atomic_int stop = 1;
+        rs_index_options o = {.batch = 2, .stop = &stop, .progress = RS_PROGRESS_QUIET,
+                              .pool = k ? pool : NULL};
+        rs_archive *a = open_archive(names[k]);
+        rs_index_report r;
+        rs_err err = {0};
+        assert_int_equal(rs_index_run(a, encoder, at("stop.jsonl"), &o, &r, &err), RS_ECANCEL);
+        assert_non_null(strstr(err.msg, "case 2 of 3"));
+        assert_int_equal(r.added, 2);
+        assert_int_equal(r.cases, 2);
+        stop = 0;
+        ok(rs_index_run(a, encoder, at("stop.jsonl"), &o, &r, &err), &err);
+        assert_report(r, 3, 1, 0, 2);
+        rs_archive_close(a);
+    }
 }
 
-/* Any allocation may fail: an error, no crash, no leak, and an archive that is whole; the
- * next run, given memory, makes it complete. */
+/* Any allocation may fail, in any thread: an error, no crash, no leak, and an archive that
+ * is whole; the next run, given memory, makes it complete. */
 static void test_out_of_memory(void **state)
 {
-    bool done = false;
-    rs_archive *a;
+    static const char *const names[] = {"oom", "oom at several"};
 
     (void)state;
     put_pictures();
     put_truncated("p/cut.png", 5);
     put_rows("oom.jsonl", row_a, row_c, "{\"id\":\"d\",\"images\":[\"p/4.png\",\"p/cut.png\"]}\n", "{x\n");
-    a = open_archive("oom");
-    for (long k = 0; !done && k < 4000; k += 1 + k / 100) {
-        rs_index_options o = {.progress = RS_PROGRESS_QUIET, .batch = 2};
-        rs_index_report r;
-        rs_err err = {0};
-        rs_status st;
-        rs_alloc_fail_after(k);
-        st = rs_index_run(a, encoder, at("oom.jsonl"), &o, &r, &err);
-        rs_alloc_fail_after(-1);
-        done = st == RS_OK;
-        if (!done && st != RS_ENOMEM)
-            fail_msg("allocation %ld: %s: %s", k, rs_status_name(st), err.msg);
-        if (done)
-            assert_int_equal(r.problems, 2);
-        if (k % 50 == 0 || done)
-            ok(rs_archive_verify(a, &err), &err);
+    for (int several = 0; several < 2; several++) {
+        rs_archive *a = open_archive(names[several]);
+        bool done = false;
+        for (long k = 0; !done && k < 4000; k += 1 + k / 100) {
+            rs_index_options o = {.progress = RS_PROGRESS_QUIET, .batch = 2,
+                                  .pool = several ? pool : NULL};
+            rs_index_report r;
+            rs_err err = {0};
+            rs_status st;
+            rs_alloc_fail_after(k);
+            st = rs_index_run(a, encoder, at("oom.jsonl"), &o, &r, &err);
+            rs_alloc_fail_after(-1);
+            done = st == RS_OK;
+            if (!done && st != RS_ENOMEM)
+                fail_msg("allocation %ld: %s: %s", k, rs_status_name(st), err.msg);
+            if (done)
+                assert_int_equal(r.problems, 2);
+            if (k % 50 == 0 || done)
+                ok(rs_archive_verify(a, &err), &err);
+        }
+        assert_true(done);
+        rs_archive_close(a);
+        assert_report(run(names[several], "oom.jsonl"), 4, 0, 0, 3, 0, 0, 1, 0, 2);
     }
-    assert_true(done);
-    rs_archive_close(a);
-    assert_report(run("oom", "oom.jsonl"), 4, 0, 0, 3, 0, 0, 1, 0, 2);
 }
 
 /* What a run leaves allocated does not grow from run to run. */
@@ -672,6 +801,8 @@ int main(void)
         cmocka_unit_test(test_part_of_a_case_is_broken), cmocka_unit_test(test_nothing_left_of_a_case),
         cmocka_unit_test(test_folder_that_is_not_read), cmocka_unit_test(test_keys_of_two_sources),
         cmocka_unit_test(test_every_kind_of_image), cmocka_unit_test(test_many_images_in_a_case),
+        cmocka_unit_test(test_a_large_jpeg_finds_itself),
+        cmocka_unit_test(test_threads_and_batches_do_not_show),
         cmocka_unit_test(test_another_model_is_refused), cmocka_unit_test(test_stop_ends_after_the_batch),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_memory_is_steady),
     };
