@@ -251,6 +251,26 @@ static void fill(float *x, const rs_param *p, start how, float deviation, float 
              : (float)(deviation * rs_random_normal(rnd));
 }
 
+/* Attention of the image tower that begins as trained ones look, Trockman & Kolter 2023,
+ * arXiv:2305.09828: keys resemble queries (W_q^T W_k ~ I), so that with positions as
+ * sines a patch looks at its neighbours, and what is read is taken away (W_o W_v ~ -I).
+ * Normal numbers make every patch look at all alike, and what is needed to read a small
+ * data set, locality, takes long to learn. */
+static void fill_attention(float *params, const rs_layer_at *at, size_t d, rs_random *rnd)
+{
+    const double deviation = 1 / sqrt((double)d);
+
+    for (size_t i = 0; i < d * d; i++) {
+        const double q = deviation * rs_random_normal(rnd);
+        params[at->q_w + i] = (float)q;
+        params[at->k_w + i] = (float)(0.7 * q + 0.7 * deviation * rs_random_normal(rnd));
+        params[at->v_w + i] = (float)(deviation * rs_random_normal(rnd));
+    }
+    for (size_t i = 0; i < d; i++)
+        for (size_t j = 0; j < d; j++)
+            params[at->out_w + i * d + j] = -0.4f * params[at->v_w + j * d + i];
+}
+
 rs_status rs_dual_new(rs_dual **out, const rs_dual_config *c, rs_random *rnd, rs_err *err)
 {
     walk w;
@@ -270,6 +290,8 @@ rs_status rs_dual_new(rs_dual **out, const rs_dual_config *c, rs_random *rnd, rs
     for (size_t i = 0; rnd && i < m->tensors; i++)
         fill(m->params + m->table[i].offset, &m->table[i], w.starts[i], w.deviation[i],
              c->logit_scale, rnd);
+    for (size_t i = 0; rnd && i < c->vision.layers; i++)
+        fill_attention(m->params, &m->at.vision.layer[i], c->vision.width, rnd);
     *out = m;
     return RS_OK;
 }

@@ -237,6 +237,19 @@ static void check_grid(const float *p)
     }
 }
 
+/* Width 64: keys lean towards queries, the output takes the values away. */
+static void check_attention(const float *p, const rs_layer_at *at)
+{
+    double same = 0, square = 0;
+
+    for (size_t i = 0; i < 64 * 64; i++) {
+        same += (double)p[at->q_w + i] * p[at->k_w + i];
+        square += (double)p[at->q_w + i] * p[at->q_w + i];
+        assert_true(p[at->out_w + i] == -0.4f * p[at->v_w + i % 64 * 64 + i / 64]);
+    }
+    assert_true(fabs(same / square - 0.7) < 5 * 0.7 / 64);
+}
+
 static void test_new(void **state)
 {
     const rs_dual_config c = {{64, 2, 4, 128, 1e-5f, RS_ACT_GELU}, {48, 3, 4, 96, 1e-5f, RS_ACT_GELU},
@@ -244,8 +257,11 @@ static void test_new(void **state)
     static const struct { const char *name; double deviation; } rows[] = {
         {"text_model.embeddings.token_embedding.weight", 0.02},
         {"vision_model.embeddings.patch_embedding.weight", 0.02},
-        {"vision_model.encoder.layers.1.self_attn.k_proj.weight", 0.125 * 0.5},
-        {"vision_model.encoder.layers.0.self_attn.out_proj.weight", 0.125},
+        {"vision_model.encoder.layers.1.self_attn.q_proj.weight", 0.125},
+        {"vision_model.encoder.layers.1.self_attn.k_proj.weight", 0.125 * 0.7 * 1.4142136},
+        {"vision_model.encoder.layers.0.self_attn.v_proj.weight", 0.125},
+        {"vision_model.encoder.layers.0.self_attn.out_proj.weight", 0.125 * 0.4},
+        {"text_model.encoder.layers.0.self_attn.out_proj.weight", 0.1443376},
         {"vision_model.encoder.layers.0.mlp.fc1.weight", 0.0883883},
         {"vision_model.encoder.layers.0.mlp.fc2.weight", 0.125 * 0.5},
         {"text_model.encoder.layers.2.self_attn.q_proj.weight", 0.1443376 * 0.4082483},
@@ -276,6 +292,8 @@ static void test_new(void **state)
     assert_true(mean == 0 && deviation == 0);
     assert_true(m->params[m->at.logit_scale] == 2.0f);
     check_grid(m->params + m->at.vision.position);
+    check_attention(m->params, &m->at.vision.layer[0]);
+    check_attention(m->params, &m->at.vision.layer[1]);
     rs_dual_close(again);
     rs_dual_close(m);
 }
