@@ -111,7 +111,7 @@ static rs_status measure(bench *b, size_t batch, size_t tokens, rs_err *err)
     rs_bench_row row = {
         .model = b->name, .tower = tokens ? "text" : "image", .precision = "f32",
         .threads = b->threads, .batch = batch,
-        .tokens = tokens ? tokens : rs_dual_patches(rs_dual_config_of(b->m)) + 1,
+        .tokens = tokens ? tokens : rs_dual_image_rows(rs_dual_config_of(b->m)),
         .per_second = (double)batch / run[runs / 2], .ms = 1e3 * run[runs / 2],
         .gflops = 1e-9 * (double)flops / all,
         .rss_mib = (double)rs_peak_rss_bytes() / (1 << 20),
@@ -125,8 +125,8 @@ static rs_status measure(bench *b, size_t batch, size_t tokens, rs_err *err)
 static rs_status open_random(rs_dual **m, rs_err *err)
 {
     const rs_dual_config c = {
-        .vision = {768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU},
-        .text = {512, 12, 8, 2048, 1e-5f, RS_ACT_QUICK_GELU},
+        .vision = {768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU, RS_TOWER_CLIP},
+        .text = {512, 12, 8, 2048, 1e-5f, RS_ACT_QUICK_GELU, RS_TOWER_CLIP},
         .image_size = 224, .patch_size = 32, .vocab_size = 49408, .max_tokens = 77,
         .eos_id = 49407, .bos_id = 49406, .dim = 512, .logit_scale = 2.6592f,
     };

@@ -1,198 +1,157 @@
-/* dual_params.c - the parameters of a CLIP model: one table says what each tensor is
- * called, where its offset is kept, its shape, how it starts, whether it decays. Laying
- * out, naming, starting, reading and writing all walk it.
+/* dual_params.c - the parameters of a model. Laying out, naming, starting, reading and
+ * writing all walk the tables of families.c.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "embeddings/dual_int.h"
+#include "embeddings/family_int.h"
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "embeddings/model_folder.h"
 #include "embeddings/safetensors.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- The table ------------------------------------------------------- */
-
-/* Lengths that shapes are made of; WIDTH and MLP are those of the tower at hand. */
-typedef enum { NONE, WIDTH, MLP, DIM, VOCAB, TOKENS, POSITIONS, RGB, PATCH, LENGTHS } length;
-
-/* Starting values, transformers' CLIPPreTrainedModel._init_weights with factor 1:
- * normal with a deviation by width w and depth L of the tower. */
-typedef enum {
-    ONES, ZEROS, LOGIT,
-    SMALL,                             /* 0.02 */
-    GRID,                              /* sines of the place of each patch, see fill_grid() */
-    BY_WIDTH,                          /* w^-1/2 */
-    BY_DEPTH,                          /* w^-1/2 (2 L)^-1/2: what adds to the residual stream */
-    BY_TWICE                           /* (2 w)^-1/2 */
-} start;
-
-typedef struct {
-    const char   *name;                /* after the prefix of its walk */
-    size_t        place;               /* of its offset, in the struct of its walk */
-    unsigned char shape[4];            /* lengths, ended by NONE */
-    start         start;
-    bool          decay;
-} spec;
-
-#define PUT(type, member) offsetof(type, member)
-static const spec layer_specs[] = {
-    {"layer_norm1.weight",        PUT(rs_layer_at, ln1_g), {WIDTH},        ONES,     false},
-    {"layer_norm1.bias",          PUT(rs_layer_at, ln1_b), {WIDTH},        ZEROS,    false},
-    {"self_attn.q_proj.weight",   PUT(rs_layer_at, q_w),   {WIDTH, WIDTH}, BY_DEPTH, true},
-    {"self_attn.k_proj.weight",   PUT(rs_layer_at, k_w),   {WIDTH, WIDTH}, BY_DEPTH, true},
-    {"self_attn.v_proj.weight",   PUT(rs_layer_at, v_w),   {WIDTH, WIDTH}, BY_DEPTH, true},
-    {"self_attn.q_proj.bias",     PUT(rs_layer_at, q_b),   {WIDTH},        ZEROS,    false},
-    {"self_attn.k_proj.bias",     PUT(rs_layer_at, k_b),   {WIDTH},        ZEROS,    false},
-    {"self_attn.v_proj.bias",     PUT(rs_layer_at, v_b),   {WIDTH},        ZEROS,    false},
-    {"self_attn.out_proj.weight", PUT(rs_layer_at, out_w), {WIDTH, WIDTH}, BY_WIDTH, true},
-    {"self_attn.out_proj.bias",   PUT(rs_layer_at, out_b), {WIDTH},        ZEROS,    false},
-    {"layer_norm2.weight",        PUT(rs_layer_at, ln2_g), {WIDTH},        ONES,     false},
-    {"layer_norm2.bias",          PUT(rs_layer_at, ln2_b), {WIDTH},        ZEROS,    false},
-    {"mlp.fc1.weight",            PUT(rs_layer_at, fc1_w), {MLP, WIDTH},   BY_TWICE, true},
-    {"mlp.fc1.bias",              PUT(rs_layer_at, fc1_b), {MLP},          ZEROS,    false},
-    {"mlp.fc2.weight",            PUT(rs_layer_at, fc2_w), {WIDTH, MLP},   BY_DEPTH, true},
-    {"mlp.fc2.bias",              PUT(rs_layer_at, fc2_b), {WIDTH},        ZEROS,    false},
-};
-
-/* "pre_layrnorm" is how the published models spell it. */
-static const spec vision_before[] = {
-    {"vision_model.embeddings.class_embedding", PUT(rs_dual_at, vision.class_token), {WIDTH},
-     BY_WIDTH, false},
-    {"vision_model.embeddings.patch_embedding.weight", PUT(rs_dual_at, vision.patch_w),
-     {WIDTH, RGB, PATCH, PATCH}, SMALL, true},
-    {"vision_model.embeddings.position_embedding.weight", PUT(rs_dual_at, vision.position),
-     {POSITIONS, WIDTH}, GRID, false},
-    {"vision_model.pre_layrnorm.weight", PUT(rs_dual_at, vision.pre_g), {WIDTH}, ONES, false},
-    {"vision_model.pre_layrnorm.bias", PUT(rs_dual_at, vision.pre_b), {WIDTH}, ZEROS, false},
-};
-static const spec vision_after[] = {
-    {"vision_model.post_layernorm.weight", PUT(rs_dual_at, vision.post_g), {WIDTH}, ONES, false},
-    {"vision_model.post_layernorm.bias", PUT(rs_dual_at, vision.post_b), {WIDTH}, ZEROS, false},
-    {"visual_projection.weight", PUT(rs_dual_at, vision.proj_w), {DIM, WIDTH}, BY_WIDTH, true},
-};
-static const spec text_before[] = {
-    {"text_model.embeddings.token_embedding.weight", PUT(rs_dual_at, text.token), {VOCAB, WIDTH},
-     SMALL, false},
-    {"text_model.embeddings.position_embedding.weight", PUT(rs_dual_at, text.position),
-     {TOKENS, WIDTH}, SMALL, false},
-};
-static const spec text_after[] = {
-    {"text_model.final_layer_norm.weight", PUT(rs_dual_at, text.final_g), {WIDTH}, ONES, false},
-    {"text_model.final_layer_norm.bias", PUT(rs_dual_at, text.final_b), {WIDTH}, ZEROS, false},
-    {"text_projection.weight", PUT(rs_dual_at, text.proj_w), {DIM, WIDTH}, BY_WIDTH, true},
-};
-static const spec at_the_end[] = {
-    {"logit_scale", PUT(rs_dual_at, logit_scale), {NONE}, LOGIT, false},
-};
-
-#define COUNT(list) (sizeof(list) / sizeof *(list))
-
 /* ---- Laying out ------------------------------------------------------ */
 
-/* One walk over all specs in memory order. */
+/* One walk over all tensors in memory order. */
 typedef struct {
     rs_dual *m;
     const rs_tower_config *tower;
-    size_t   length[LENGTHS];
-    start   *starts;                   /* of each table row */
+    size_t   length[RS_LENGTHS];
+    rs_start *starts;                  /* of each table row */
     float   *deviation;
     bool     failed;                   /* out of memory, or sizes beyond size_t */
 } walk;
 
-static float deviation_of(start how, const rs_tower_config *t)
+static float deviation_of(rs_start how, const rs_tower_config *t)
 {
     double w = (double)t->width, depth = (double)t->layers;
 
     switch (how) {
-    case ONES:
-    case ZEROS:
-    case LOGIT:    return 0;
-    case SMALL:    return 0.02f;
-    case GRID:     return 0;
-    case BY_WIDTH: return (float)(1 / sqrt(w));
-    case BY_DEPTH: return (float)(1 / sqrt(w) / sqrt(2 * depth));
-    case BY_TWICE: return (float)(1 / sqrt(2 * w));
+    case RS_START_ONES:
+    case RS_START_ZEROS:
+    case RS_START_LOGIT:
+    case RS_START_BIAS:
+    case RS_START_GRID:     return 0;
+    case RS_START_SMALL:    return 0.02f;
+    case RS_START_BY_WIDTH: return (float)(1 / sqrt(w));
+    case RS_START_BY_DEPTH: return (float)(1 / sqrt(w) / sqrt(2 * depth));
+    case RS_START_BY_TWICE: return (float)(1 / sqrt(2 * w));
     }
     return 0;
 }
 
-/* Give each of the n specs the next place; `base` is the struct that keeps offsets. */
-static void place(walk *w, const spec *s, size_t n, const char *prefix, void *base)
+static size_t rows_of(const rs_tensor_spec *s)
+{
+    size_t n = 0;
+
+    while (s && s[n].name)
+        n++;
+    return n;
+}
+
+/* Keep where p lies: one place, or q, k and v in a row. */
+static void keep_place(const rs_tensor_spec *s, const rs_param *p, void *base)
+{
+    const size_t parts = s->flags & RS_FUSED ? 3 : 1;
+
+    for (size_t i = 0; i < parts; i++) {
+        size_t offset = p->offset + i * (p->count / parts);
+        memcpy((char *)base + s->place + i * sizeof offset, &offset, sizeof offset);
+    }
+}
+
+/* Give each tensor of a list the next place; `base` is the struct that keeps offsets. */
+static void place(walk *w, const rs_tensor_spec *s, const char *prefix, void *base)
 {
     rs_dual *m = w->m;
 
-    for (; n && !w->failed; n--, s++) {
+    for (; s && s->name && !w->failed; s++) {
         size_t row = m->tensors;
         rs_param *p = &m->table[row];
         p->name = rs_arena_sprintf(&m->mem, "%s%s", prefix, s->name);
         p->offset = m->count;
         p->count = 1;
-        p->decay = s->decay;
+        p->decay = s->flags & RS_DECAYS;
+        p->transposed = s->flags & RS_TRANSPOSED;
         w->failed = !p->name;
-        for (; p->rank < 4 && s->shape[p->rank] != NONE; p->rank++) {
+        for (; p->rank < 4 && s->shape[p->rank] != RS_LEN_NONE; p->rank++) {
             p->shape[p->rank] = w->length[s->shape[p->rank]];
             w->failed |= !rs_mul_size(&p->count, p->count, p->shape[p->rank]);
         }
         w->failed |= !rs_add_size(&m->count, m->count, p->count);
-        w->starts[row] = s->start;
-        w->deviation[row] = deviation_of(s->start, w->tower);
-        memcpy((char *)base + s->place, &p->offset, sizeof p->offset);
+        w->starts[row] = (rs_start)s->start;
+        w->deviation[row] = deviation_of(w->starts[row], w->tower);
+        keep_place(s, p, base);
         m->tensors++;
     }
 }
 
-static void place_tower(walk *w, const rs_tower_config *t, const char *prefix, rs_layer_at **layers,
-                        const spec *before, size_t n_before, const spec *after, size_t n_after)
+static void place_tower(walk *w, const rs_tower_config *t, const rs_tower_family *f,
+                        size_t positions, rs_tower_at *at)
 {
     rs_dual *m = w->m;
+    const size_t depth = rs_tower_depth(t, &f->traits);
 
     w->tower = t;
-    w->length[WIDTH] = t->width;
-    w->length[MLP] = t->mlp;
-    *layers = rs_new(&m->mem, rs_layer_at, t->layers);
-    w->failed |= !*layers;
-    place(w, before, n_before, "", &m->at);
+    w->length[RS_LEN_WIDTH] = t->width;
+    w->length[RS_LEN_QKV] = 3 * t->width;
+    w->length[RS_LEN_MLP] = t->mlp;
+    w->length[RS_LEN_HIDDEN] = rs_proj_hidden(t, m->config.dim);
+    w->length[RS_LEN_POSITIONS] = positions;
+    memset(at, 0xff, sizeof *at);      /* RS_NOWHERE in each */
+    at->layer = rs_new(&m->mem, rs_layer_at, depth);
+    w->failed |= !at->layer;
+    place(w, f->before, "", at);
     for (size_t i = 0; i < t->layers && !w->failed; i++) {
         char name[64];
-        snprintf(name, sizeof name, "%s.encoder.layers.%zu.", prefix, i);
-        place(w, layer_specs, COUNT(layer_specs), name, &(*layers)[i]);
+        snprintf(name, sizeof name, "%s%zu.", f->layers, i);
+        place(w, f->layer, name, &at->layer[i]);
     }
-    place(w, after, n_after, "", &m->at);
+    place(w, f->after, "", at);
+    if (depth > t->layers && !w->failed)
+        place(w, f->pool, "", &at->layer[t->layers]);
+}
+
+static size_t count_rows(const rs_tower_config *t, const rs_tower_family *f)
+{
+    return rows_of(f->before) + rows_of(f->layer) * t->layers + rows_of(f->after) +
+           rows_of(f->pool);
 }
 
 /* A model of config `c` with its table and offsets, without parameters. The starts go
  * to the model's own memory too. */
 static rs_status lay_out(rs_dual **out, walk *w, const rs_dual_config *c, rs_err *err)
 {
-    size_t rows = COUNT(vision_before) + COUNT(vision_after) + COUNT(text_before) +
-                  COUNT(text_after) + COUNT(at_the_end) +
-                  COUNT(layer_specs) * (c->vision.layers + c->text.layers);
+    const rs_tower_family *vision = rs_vision_family(c->vision.kind);
+    const rs_tower_family *text = rs_text_family(c->text.kind);
+    const rs_tensor_spec *scalars = rs_scalar_specs(c);
+    const size_t rows = count_rows(&c->vision, vision) + count_rows(&c->text, text) +
+                        rows_of(scalars);
     rs_dual *m = rs_calloc(1, sizeof *m);
 
     *out = m;
     if (!m)
-        return rs_fail(err, RS_ENOMEM, "CLIP model: no memory");
+        return rs_fail(err, RS_ENOMEM, "model: no memory");
     m->config = *c;
     m->table = rs_new(&m->mem, rs_param, rows);
-    *w = (walk){.m = m, .starts = rs_new(&m->mem, start, rows),
+    *w = (walk){.m = m, .starts = rs_new(&m->mem, rs_start, rows),
                 .deviation = rs_new(&m->mem, float, rows)};
-    w->length[DIM] = c->dim;
-    w->length[VOCAB] = c->vocab_size;
-    w->length[TOKENS] = c->max_tokens;
-    w->length[POSITIONS] = rs_dual_patches(c) + 1;
-    w->length[RGB] = 3;
-    w->length[PATCH] = c->patch_size;
+    w->length[RS_LEN_ONE] = 1;
+    w->length[RS_LEN_RGB] = 3;
+    w->length[RS_LEN_PATCH] = c->patch_size;
+    w->length[RS_LEN_VOCAB] = c->vocab_size;
+    w->length[RS_LEN_TYPES] = c->types;
+    w->length[RS_LEN_DIM] = c->dim;
     w->failed = !m->table || !w->starts || !w->deviation;
-    place_tower(w, &c->vision, "vision_model", &m->at.vision.layer, vision_before,
-                COUNT(vision_before), vision_after, COUNT(vision_after));
-    place_tower(w, &c->text, "text_model", &m->at.text.layer, text_before, COUNT(text_before),
-                text_after, COUNT(text_after));
-    place(w, at_the_end, COUNT(at_the_end), "", &m->at);
+    place_tower(w, &c->vision, vision, rs_dual_image_rows(c), &m->at.vision);
+    place_tower(w, &c->text, text, c->positions ? c->positions : c->max_tokens, &m->at.text);
+    m->at.logit_scale = m->at.logit_bias = RS_NOWHERE;
+    place(w, scalars, "", &m->at);
     if (w->failed)
-        return rs_fail(err, RS_ENOMEM, "CLIP model: no memory");
+        return rs_fail(err, RS_ENOMEM, "model: no memory");
     return RS_OK;
 }
 
@@ -200,7 +159,7 @@ static rs_status allot(rs_dual *m, rs_err *err)
 {
     m->params = rs_calloc_aligned(m->count, sizeof *m->params);
     if (!m->params)
-        return rs_fail(err, RS_ENOMEM, "CLIP model: no memory for %zu parameters", m->count);
+        return rs_fail(err, RS_ENOMEM, "model: no memory for %zu parameters", m->count);
     return RS_OK;
 }
 
@@ -215,19 +174,18 @@ void rs_dual_close(rs_dual *m)
 
 /* ---- From nothing ---------------------------------------------------- */
 
-/* Positions [1 + side^2 x width] that begin as sines and cosines of the patch's column,
- * then row, at width / 4 frequencies (Chen et al. 2021, arXiv:2104.02057, as in MoCo v3's
- * code); zeros for the class token. They are learned from there. Normal numbers of 0.02
- * start so far below the patches' own size that a small model takes thousands of steps
- * to tell left from right. */
-static void fill_grid(float *x, const rs_param *p)
+/* Positions that begin as sines and cosines of the patch's column, then row, at width / 4
+ * frequencies (Chen et al. 2021, arXiv:2104.02057, as in MoCo v3's code); zeros for a class
+ * token. They are learned from there. Normal numbers of 0.02 start so far below the
+ * patches' own size that a small model takes thousands of steps to tell left from right. */
+static void fill_grid(float *x, const rs_dual_config *c)
 {
-    const size_t width = p->shape[1], n = width / 4;
-    const size_t side = (size_t)lround(sqrt((double)p->shape[0] - 1));
+    const size_t width = c->vision.width, n = width / 4, side = c->image_size / c->patch_size;
+    const size_t first = rs_vision_traits(c)->class_token;
 
-    memset(x, 0, p->count * sizeof *x);
+    memset(x, 0, rs_dual_image_rows(c) * width * sizeof *x);
     for (size_t i = 0; i < side * side; i++) {
-        float *row = x + (i + 1) * width;
+        float *row = x + (first + i) * width;
         for (size_t k = 0; k < n; k++) {
             const double w = pow(10000, -(double)k / (double)n);
             const double u = (double)(i % side) * w, v = (double)(i / side) * w;
@@ -239,15 +197,16 @@ static void fill_grid(float *x, const rs_param *p)
     }
 }
 
-static void fill(float *x, const rs_param *p, start how, float deviation, float logit,
-                 rs_random *rnd)
+static void fill(float *x, const rs_param *p, rs_start how, float deviation,
+                 const rs_dual_config *c, rs_random *rnd)
 {
-    if (how == GRID) {
-        fill_grid(x, p);
+    if (how == RS_START_GRID) {
+        fill_grid(x, c);
         return;
     }
     for (size_t i = 0; i < p->count; i++)
-        x[i] = how == ONES ? 1 : how == ZEROS ? 0 : how == LOGIT ? logit
+        x[i] = how == RS_START_ONES ? 1 : how == RS_START_ZEROS ? 0
+             : how == RS_START_LOGIT ? c->logit_scale : how == RS_START_BIAS ? c->logit_bias
              : (float)(deviation * rs_random_normal(rnd));
 }
 
@@ -275,7 +234,7 @@ rs_status rs_dual_new(rs_dual **out, const rs_dual_config *c, rs_random *rnd, rs
 {
     walk w;
     rs_dual *m = NULL;
-    rs_status st = rs_dual_config_check(c, "CLIP model", err);
+    rs_status st = rs_dual_config_check(c, "model", err);
 
     *out = NULL;
     if (st != RS_OK) {
@@ -288,8 +247,8 @@ rs_status rs_dual_new(rs_dual **out, const rs_dual_config *c, rs_random *rnd, rs
         return st;
     }
     for (size_t i = 0; rnd && i < m->tensors; i++)
-        fill(m->params + m->table[i].offset, &m->table[i], w.starts[i], w.deviation[i],
-             c->logit_scale, rnd);
+        fill(m->params + m->table[i].offset, &m->table[i], w.starts[i], w.deviation[i], c,
+             rnd);
     for (size_t i = 0; rnd && i < c->vision.layers; i++)
         fill_attention(m->params, &m->at.vision.layer[i], c->vision.width, rnd);
     *out = m;
@@ -305,22 +264,56 @@ static bool is_buffer(const char *name)
     return dot && strcmp(dot, ".position_ids") == 0;
 }
 
+static bool is_wanted(const rs_dual *m, const char *name)
+{
+    return rs_dual_param(m, name) || is_buffer(name);
+}
+
 /* All shapes are checked before any memory is taken: what is asked for is then no more
  * than twice the files. */
 static rs_status check_all(rs_dual *m, const rs_tensors *t, rs_err *err)
 {
-    size_t ignored = 0;
-
     for (size_t i = 0; i < m->tensors; i++) {
         const rs_param *p = &m->table[i];
         rs_status st = rs_tensors_check(t, p->name, p->shape, p->rank, err);
         if (st != RS_OK)
             return st;
     }
-    for (size_t i = 0; i < rs_tensors_count(t); i++)
-        ignored += is_buffer(rs_tensors_at(t, i)->name);
-    m->unknown = rs_tensors_count(t) - m->tensors - ignored;
-    return RS_OK;
+    m->unknown = rs_new(&m->mem, const char *, rs_tensors_count(t));
+    for (size_t i = 0; m->unknown && i < rs_tensors_count(t); i++) {
+        const char *name = rs_tensors_at(t, i)->name;
+        if (is_wanted(m, name))
+            continue;
+        m->unknown[m->unknowns] = rs_arena_strdup(&m->mem, name);
+        if (!m->unknown[m->unknowns++])
+            m->unknown = NULL;
+    }
+    return m->unknown ? RS_OK : rs_fail(err, RS_ENOMEM, "model: no memory");
+}
+
+/* to [columns x rows] = from [rows x columns]^T */
+static void transpose(float *to, const float *from, size_t rows, size_t columns)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++)
+            to[c * rows + r] = from[r * columns + c];
+}
+
+static rs_status read_one(rs_dual *m, const rs_tensors *t, const rs_param *p, rs_err *err)
+{
+    float *x = m->params + p->offset, *as_stored;
+    rs_status st;
+
+    if (!p->transposed)
+        return rs_tensors_fetch(t, p->name, p->shape, p->rank, x, err);
+    as_stored = rs_calloc(p->count, sizeof *as_stored);
+    if (!as_stored)
+        return rs_fail(err, RS_ENOMEM, "model: no memory for %s", p->name);
+    st = rs_tensors_fetch(t, p->name, p->shape, p->rank, as_stored, err);
+    if (st == RS_OK)
+        transpose(x, as_stored, p->shape[0], p->shape[1]);
+    rs_free(as_stored);
+    return st;
 }
 
 static rs_status read_all(rs_dual *m, const rs_tensors *t, rs_err *err)
@@ -329,36 +322,60 @@ static rs_status read_all(rs_dual *m, const rs_tensors *t, rs_err *err)
 
     if (st == RS_OK)
         st = allot(m, err);
-    for (size_t i = 0; i < m->tensors && st == RS_OK; i++) {
-        const rs_param *p = &m->table[i];
-        st = rs_tensors_fetch(t, p->name, p->shape, p->rank, m->params + p->offset, err);
+    for (size_t i = 0; i < m->tensors && st == RS_OK; i++)
+        st = read_one(m, t, &m->table[i], err);
+    return st;
+}
+
+/* The folder's config and tensors. *text: see rs_dual.config_text; caller frees. */
+static rs_status open_files(rs_dual_config *c, rs_tensors **t, char **text, const char *folder,
+                            rs_err *err)
+{
+    rs_layout layout;
+    char *config = NULL, *weights = NULL;
+    rs_status st = rs_model_layout(&layout, folder, err);
+
+    if (st != RS_OK)
+        return st;
+    config = rs_path_join(folder, rs_layout_config(layout));
+    weights = rs_path_join(folder, rs_layout_weights(layout));
+    if (!config || !weights)
+        st = rs_fail(err, RS_ENOMEM, "open %s: no memory", folder);
+    else if (layout == RS_LAYOUT_HF) {
+        if ((st = rs_dual_config_load(c, config, err)) == RS_OK)
+            st = rs_tensors_open_model(t, folder, err);
+    } else if ((st = rs_tensors_open(t, weights, err)) == RS_OK) {
+        st = rs_open_clip_config_load(c, text, config, *t, err);
     }
+    rs_free(config);
+    rs_free(weights);
     return st;
 }
 
 rs_status rs_dual_open(rs_dual **out, const char *folder, rs_err *err)
 {
-    char *path = rs_path_join(folder, "config.json");
     rs_dual_config config;
     rs_tensors *t = NULL;
     rs_dual *m = NULL;
+    char *text = NULL;
     walk w;
     rs_status st;
 
     *out = NULL;
-    if (!path)
-        return rs_fail(err, RS_ENOMEM, "open %s: no memory", folder);
-    if ((st = rs_dual_config_load(&config, path, err)) != RS_OK ||
-        (st = rs_tensors_open_model(&t, folder, err)) != RS_OK ||
+    if ((st = open_files(&config, &t, &text, folder, err)) != RS_OK ||
         (st = lay_out(&m, &w, &config, err)) != RS_OK ||
         (st = read_all(m, t, err)) != RS_OK)
         goto done;
+    if (text && !(m->config_text = rs_arena_strdup(&m->mem, text))) {
+        st = rs_fail(err, RS_ENOMEM, "open %s: no memory", folder);
+        goto done;
+    }
     *out = m;
     m = NULL;
 done:
     rs_dual_close(m);
     rs_tensors_close(t);
-    rs_free(path);
+    rs_free(text);
     return st;
 }
 
@@ -367,33 +384,49 @@ done:
 /* In half the single numbers stay whole: logit_scale is an exponent's. */
 static rs_status write_weights(const rs_dual *m, const char *path, bool half, rs_err *err)
 {
-    rs_tensor_out *list = rs_calloc(m->tensors, sizeof *list);
-    rs_status st;
+    rs_arena mem = {0};
+    rs_tensor_out *list = rs_new(&mem, rs_tensor_out, m->tensors);
+    rs_status st = list ? RS_OK : rs_fail(err, RS_ENOMEM, "write %s: no memory", path);
 
-    if (!list)
-        return rs_fail(err, RS_ENOMEM, "write %s: no memory", path);
-    for (size_t i = 0; i < m->tensors; i++) {
+    for (size_t i = 0; st == RS_OK && i < m->tensors; i++) {
         const rs_param *p = &m->table[i];
+        const float *data = m->params + p->offset;
+        float *turned = p->transposed ? rs_new(&mem, float, p->count) : NULL;
+        if (p->transposed && !turned)
+            st = rs_fail(err, RS_ENOMEM, "write %s: no memory", path);
+        else if (turned)
+            transpose(turned, data, p->shape[1], p->shape[0]);
         list[i] = (rs_tensor_out){.name = p->name, .rank = p->rank, .shape = p->shape,
-                                  .dtype = half && p->rank ? RS_DTYPE_F16 : RS_DTYPE_F32,
-                                  .data = m->params + p->offset};
+                                  .dtype = half && p->count > 1 ? RS_DTYPE_F16 : RS_DTYPE_F32,
+                                  .data = turned ? turned : data};
     }
-    st = rs_tensors_write(path, list, m->tensors, err);
-    rs_free(list);
+    if (st == RS_OK)
+        st = rs_tensors_write(path, list, m->tensors, err);
+    rs_arena_clear(&mem);
     return st;
+}
+
+static rs_status write_config(const rs_dual *m, rs_layout layout, const char *path, rs_err *err)
+{
+    if (layout == RS_LAYOUT_HF)
+        return rs_dual_config_save(&m->config, path, err);
+    if (m->config_text)
+        return rs_file_write(path, m->config_text, strlen(m->config_text), err);
+    return rs_open_clip_config_save(&m->config, path, err);
 }
 
 rs_status rs_dual_save(const rs_dual *m, const char *folder, bool half, rs_err *err)
 {
-    char *config = rs_path_join(folder, "config.json");
-    char *weights = rs_path_join(folder, "model.safetensors");
+    const rs_layout layout = rs_layout_of(&m->config);
+    char *config = rs_path_join(folder, rs_layout_config(layout));
+    char *weights = rs_path_join(folder, rs_layout_weights(layout));
     rs_status st;
 
     if (!config || !weights)
         st = rs_fail(err, RS_ENOMEM, "write %s: no memory", folder);
     else if ((st = rs_mkdirs(folder, err)) == RS_OK &&
              (st = write_weights(m, weights, half, err)) == RS_OK)
-        st = rs_dual_config_save(&m->config, config, err);
+        st = write_config(m, layout, config, err);
     rs_free(config);
     rs_free(weights);
     return st;
@@ -404,12 +437,25 @@ rs_status rs_dual_save(const rs_dual *m, const char *folder, bool half, rs_err *
 const rs_dual_config *rs_dual_config_of(const rs_dual *m) { return &m->config; }
 size_t rs_dual_param_count(const rs_dual *m) { return m->count; }
 float *rs_dual_params(rs_dual *m) { return m->params; }
-size_t rs_dual_unknown_tensors(const rs_dual *m) { return m->unknown; }
+
+const char *const *rs_dual_unknown(const rs_dual *m, size_t *n)
+{
+    *n = m->unknowns;
+    return m->unknown;
+}
 
 const rs_param *rs_dual_param_table(const rs_dual *m, size_t *n)
 {
     *n = m->tensors;
     return m->table;
+}
+
+const rs_param *rs_dual_param(const rs_dual *m, const char *name)
+{
+    for (size_t i = 0; i < m->tensors; i++)
+        if (strcmp(m->table[i].name, name) == 0)
+            return &m->table[i];
+    return NULL;
 }
 
 float rs_dual_logit_scale(const rs_dual *m)

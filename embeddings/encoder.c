@@ -255,7 +255,7 @@ static size_t image_floats(const rs_encoder *e)
 /* Images per chunk: shared out evenly, RS_CHUNK_ROWS tokens at most. */
 static size_t image_chunk(const rs_encoder *e, size_t n, const rs_pool *pool)
 {
-    const size_t tokens = rs_dual_patches(rs_dual_config_of(e->dual)) + 1;
+    const size_t tokens = rs_dual_image_rows(rs_dual_config_of(e->dual));
     const size_t most = RS_CHUNK_ROWS > tokens ? RS_CHUNK_ROWS / tokens : 1;
     return smaller(most, up(n, rs_pool_size(pool)));
 }

@@ -22,12 +22,15 @@ typedef struct {
     void (*exp)(float *y, const float *x, size_t n);
     void (*erf)(float *y, const float *x, size_t n);
 
-    /* y[i] = x sigmoid(1.702 x) and x Phi(x); Hendrycks, Gimpel 2016, arXiv:1606.08415.
-     * y may be x. The _grad ones: dy[i] *= derivative at x[i]. */
+    /* y[i] = x sigmoid(1.702 x), x Phi(x), and the latter by the tanh that stands in for Phi,
+     * 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); Hendrycks, Gimpel 2016,
+     * arXiv:1606.08415. y may be x. The _grad ones: dy[i] *= derivative at x[i]. */
     void (*quick_gelu)(float *y, const float *x, size_t n);
     void (*quick_gelu_grad)(float *dy, const float *x, size_t n);
     void (*gelu)(float *y, const float *x, size_t n);
     void (*gelu_grad)(float *dy, const float *x, size_t n);
+    void (*gelu_tanh)(float *y, const float *x, size_t n);
+    void (*gelu_tanh_grad)(float *dy, const float *x, size_t n);
 
     /* One row in place: p = softmax(x).  n >= 1. */
     void (*softmax)(float *x, size_t n);

@@ -57,6 +57,25 @@ static void ref_gelu_grad(float *dy, const float *x, size_t n)
     }
 }
 
+static const double TANH_SCALE = 0.7978845608028654, TANH_CUBE = 0.044715;   /* sqrt(2 / pi) */
+
+static void ref_gelu_tanh(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)x[i];
+        y[i] = (float)(0.5 * v * (1 + tanh(TANH_SCALE * (v + TANH_CUBE * v * v * v))));
+    }
+}
+
+static void ref_gelu_tanh_grad(float *dy, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)x[i], t = tanh(TANH_SCALE * (v + TANH_CUBE * v * v * v));
+        double slope = TANH_SCALE * (1 + 3 * TANH_CUBE * v * v);
+        dy[i] = (float)((double)dy[i] * (0.5 * (1 + t) + 0.5 * v * (1 - t * t) * slope));
+    }
+}
+
 static void ref_softmax(float *x, size_t n)
 {
     double top = (double)x[0], sum = 0;
@@ -154,6 +173,7 @@ const rs_kernels rs_kernels_reference = {
     .exp = ref_exp, .erf = ref_erf,
     .quick_gelu = ref_quick_gelu, .quick_gelu_grad = ref_quick_gelu_grad,
     .gelu = ref_gelu, .gelu_grad = ref_gelu_grad,
+    .gelu_tanh = ref_gelu_tanh, .gelu_tanh_grad = ref_gelu_tanh_grad,
     .softmax = ref_softmax, .softmax_grad = ref_softmax_grad,
     .layer_norm = ref_layer_norm, .layer_norm_grad = ref_layer_norm_grad,
     .add_bias = ref_add_bias, .add_columns = ref_add_columns, .add = ref_add, .dot = ref_dot,

@@ -24,7 +24,8 @@ void rs_tape_free(rs_tape *t)
     rs_free(t);
 }
 
-rs_status rs_tape_index(rs_tape *t, size_t n, rs_err *err)
+rs_status rs_tape_index(rs_tape *t, const rs_tower_config *c, const rs_tower_traits *f, size_t dim,
+                        size_t n, rs_err *err)
 {
     if (n > SIZE_MAX / 4)
         return rs_fail(err, RS_ELIMIT, "tape: %zu sequences", n);
@@ -35,9 +36,8 @@ rs_status rs_tape_index(rs_tape *t, size_t n, rs_err *err)
         t->index = p;
         t->index_cap = 2 * n + 1;
     }
-    t->in.n = n;
-    t->in.start = t->index;
-    t->in.pool = t->index + n + 1;
+    t->in = (rs_packed){.c = c, .f = f, .depth = rs_tower_depth(c, f), .dim = dim, .n = n,
+                        .start = t->index, .pool = t->index + n + 1};
     t->kept = false;
     return RS_OK;
 }
@@ -60,24 +60,26 @@ static float *take(cursor *at, size_t n)
 static void cut_kept_layers(rs_tape *t, cursor *at)
 {
     const rs_packed *in = &t->in;
+    const bool post = in->f->post_norm;
     const size_t d = in->c->width;
     float *x = take(at, in->rows * d);
 
-    for (size_t i = 0; i < in->c->layers; i++) {
+    for (size_t i = 0; i < in->depth; i++) {
         rs_layer_tape *l = &t->layer[i];
-        const bool last = i + 1 == in->c->layers;
+        const bool last = i + 1 == in->depth;
         const size_t m = last ? in->n : in->rows;
         *l = (rs_layer_tape){
             .in = x,
-            .stat1 = take(at, in->rows * 2), .h1 = take(at, in->rows * d),
+            .stat1 = take(at, in->rows * 2), .h1 = post ? x : take(at, in->rows * d),
             .qkv = take(at, in->rows * (last ? 2 : 3) * d),
             .q1 = take(at, last ? m * d : 0), .h1q = take(at, last ? m * d : 0),
             .probs = take(at, (last ? in->rows : in->pairs) * in->c->heads),
             .ctx = take(at, m * d), .mid = take(at, m * d),
             .stat2 = take(at, m * 2), .h2 = take(at, m * d),
             .u = take(at, m * in->c->mlp), .a = take(at, m * in->c->mlp),
-            .out = take(at, m * d),
+            .sum = post ? take(at, m * d) : NULL, .out = take(at, m * d),
         };
+        l->sum = post ? l->sum : l->out;
         x = l->out;
     }
     t->last = x;
@@ -87,6 +89,7 @@ static void cut_kept_layers(rs_tape *t, cursor *at)
 static void cut_shared_layers(rs_tape *t, cursor *at)
 {
     const rs_packed *in = &t->in;
+    const bool post = in->f->post_norm;
     const size_t d = in->c->width, wide = in->c->mlp > 3 * d ? in->c->mlp : 3 * d;
     float *h = take(at, in->rows * d), *big = take(at, in->rows * wide);
     rs_layer_tape l = {
@@ -96,14 +99,22 @@ static void cut_shared_layers(rs_tape *t, cursor *at)
     };
 
     l.stat2 = l.stat1;
-    l.mid = l.out = l.in;
-    for (size_t i = 0; i < in->c->layers; i++)
+    l.mid = l.sum = l.out = l.in;
+    if (post)
+        l.h1 = l.h2 = l.in;
+    for (size_t i = 0; i < in->depth; i++)
         t->layer[i] = l;
-    rs_layer_tape *last = &t->layer[in->c->layers - 1];
+    rs_layer_tape *last = &t->layer[in->depth - 1];
     last->q1 = take(at, in->n * d);
     last->h1q = take(at, in->n * d);
-    last->mid = last->out = take(at, in->n * d);
+    last->mid = last->sum = last->out = take(at, in->n * d);
+    last->h2 = post ? last->mid : last->h2;
     t->last = last->out;
+}
+
+static size_t hidden_floats(const rs_packed *in)
+{
+    return in->f->proj == RS_PROJ_MLP ? in->n * rs_proj_hidden(in->c, in->dim) : 0;
 }
 
 static void cut_backward(rs_tape *t, cursor *at)
@@ -114,10 +125,12 @@ static void cut_backward(rs_tape *t, cursor *at)
     t->dx = take(at, in->rows * d);
     t->dh = take(at, in->rows * d);
     t->dqkv = take(at, in->rows * 3 * d);
+    t->dsum = take(at, in->f->post_norm ? in->rows * d : 0);
     t->dp = take(at, in->longest * in->longest);
     t->dlast = take(at, in->n * d);
     t->dq1 = take(at, in->n * d);
     t->dh1q = take(at, in->n * d);
+    t->dhidden = take(at, hidden_floats(in));
 }
 
 static size_t cut(rs_tape *t, bool keep, size_t spare, float *base)
@@ -131,10 +144,12 @@ static size_t cut(rs_tape *t, bool keep, size_t spare, float *base)
     else
         cut_shared_layers(t, &at);
     /* A pass that keeps nothing normalises the embeddings in place. */
-    t->emb = keep ? take(&at, in->rows * d) : t->layer[0].in;
-    t->emb_stat = keep ? take(&at, in->rows * 2) : t->layer[0].stat1;
+    t->emb = keep && in->f->input_norm ? take(&at, in->rows * d) : t->layer[0].in;
+    t->emb_stat = keep && in->f->input_norm ? take(&at, in->rows * 2) : t->layer[0].stat1;
     t->last_stat = take(&at, in->n * 2);
-    t->norm = take(&at, in->n * d);
+    t->norm = in->f->output_norm ? take(&at, in->n * d) : t->last;
+    t->hidden = take(&at, hidden_floats(in));
+    t->hidden_a = take(&at, hidden_floats(in));
     t->spare = take(&at, spare > least ? spare : least);
     if (keep)
         cut_backward(t, &at);
@@ -147,12 +162,12 @@ rs_status rs_tape_lay_out(rs_tape *t, bool keep, size_t spare, rs_err *err)
 
     if (t->in.rows > UINT32_MAX)
         return rs_fail(err, RS_ELIMIT, "tape: %zu rows", t->in.rows);
-    if (t->in.c->layers > t->layer_cap) {
-        rs_layer_tape *p = rs_realloc(t->layer, t->in.c->layers, sizeof *p);
+    if (t->in.depth > t->layer_cap) {
+        rs_layer_tape *p = rs_realloc(t->layer, t->in.depth, sizeof *p);
         if (!p)
             return rs_fail(err, RS_ENOMEM, "tape: no memory");
         t->layer = p;
-        t->layer_cap = t->in.c->layers;
+        t->layer_cap = t->in.depth;
     }
     need = cut(t, keep, spare, NULL);
     if (need > t->mem_cap) {

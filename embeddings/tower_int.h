@@ -1,11 +1,17 @@
 /* tower_int.h - the transformer both towers share, and the tape it writes.
  *
  * One call runs over a batch of sequences packed end to end ("rows" are tokens). Of the
- * last layer only one row a sequence is read (the class token, the end token), so that
+ * last layer only one row a sequence is read (a class token, the end token), so that
  * layer computes keys and values for all rows and everything else for those only:
  *
  *   x[rows x d] -> layer 0 .. layer L-2 -> x[rows x d] -> layer L-1 -> last[n x d]
  *   -> layer norm -> norm[n x d] -> projection -> features[n x dim]
+ *
+ * A pooling layer (RS_POOL_ATTENTION) is one more such last layer, whose queries all come
+ * from one learned row, the probe, and whose attention adds to nothing:
+ *
+ *   h = LN1(x)   mid = attention(probe Wq^T + b, h Wk^T + b, h Wv^T + b) Wo^T + b
+ *   out = mid + MLP(LN2(mid))
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,7 +24,8 @@
 /* A batch as the transformer sees it. */
 typedef struct {
     const rs_tower_config *c;
-    bool   causal;
+    const rs_tower_traits *f;
+    size_t depth, dim;             /* layers with the pooling layer; floats of a feature */
     size_t n, rows;                /* sequences, tokens in all */
     size_t longest, pairs;         /* of one sequence; sum of the squared lengths */
     size_t *start;                 /* [n + 1] first row of each; in the tape's index */
@@ -28,14 +35,15 @@ typedef struct {
 /* What one layer leaves. m: rows of its second half, `rows`, in the last layer `n`. */
 typedef struct {
     float *in;                     /* [rows x d] */
-    float *stat1, *h1;             /* [rows x 2], [rows x d]: first layer norm */
+    float *stat1, *h1;             /* [rows x 2], [rows x d]: first layer norm; post_norm: h1 is in */
     float *qkv;                    /* [rows x 3d]; last layer: keys and values [rows x 2d] */
     float *q1, *h1q;               /* last layer: queries and what they come from, [n x d] */
     float *probs;                  /* see rs_attention */
     float *ctx;                    /* [m x d] heads' output */
     float *mid;                    /* [m x d] after attention */
-    float *stat2, *h2;             /* [m x 2], [m x d]: second layer norm */
+    float *stat2, *h2;             /* [m x 2], [m x d]: the MLP's layer norm, see transformer.c */
     float *u, *a;                  /* [m x mlp] before and after the activation */
+    float *sum;                    /* [m x d] post_norm: before the last norm; else out */
     float *out;                    /* [m x d], the next layer's `in` */
 } rs_layer_tape;
 
@@ -47,30 +55,30 @@ struct rs_tape {
     /* This batch. */
     rs_packed in;
     bool   kept;                           /* a forward pass with `keep` is waiting */
-    float *emb, *emb_stat;                 /* vision: [rows x d] before pre_layrnorm, [rows x 2] */
+    float *emb, *emb_stat;                 /* [rows x d], [rows x 2]: before the input norm */
     float *last, *last_stat, *norm;        /* [n x d], [n x 2], [n x d] */
+    float *hidden, *hidden_a;              /* [n x hidden] each: an MLP projection's middle */
     float *spare;                          /* [rows x mlp], or what was asked for if more */
     /* Backward only. */
     float *dx, *dh, *dqkv;                 /* [rows x d], [rows x d], [rows x 3d] */
+    float *dsum;                           /* [rows x d] post_norm */
     float *dp;                             /* [longest x longest] */
     float *dlast, *dq1, *dh1q;             /* [n x d] each */
+    float *dhidden;                        /* [n x hidden] */
 };
 
-/* Room for the index of n sequences; sets t->in.start and .pool. RS_ENOMEM. */
-rs_status rs_tape_index(rs_tape *t, size_t n, rs_err *err);
+/* Room for the index of n sequences of a tower of config c; sets all of t->in but rows,
+ * longest, pairs and what start and pool point to. RS_ENOMEM. */
+rs_status rs_tape_index(rs_tape *t, const rs_tower_config *c, const rs_tower_traits *f, size_t dim,
+                        size_t n, rs_err *err);
 /* Lay out everything for t->in, which is filled; `spare` floats at least. With keep
  * false the layers share one set of buffers. RS_ENOMEM, RS_ELIMIT over 2^32 rows. */
 rs_status rs_tape_lay_out(rs_tape *t, bool keep, size_t spare, rs_err *err);
 
-/* From t->layer[0].in to features: the layers, then the layer norm (g, b) of the pooled
- * rows and the projection proj [dim x d]. */
-typedef struct {
-    const rs_layer_at *layer;
-    size_t norm_g, norm_b, proj_w, dim;
-} rs_tower_at;
+/* From t->emb, which is layer[0].in where there is no input norm, to features. */
 void rs_tower_forward(rs_tape *t, const float *params, const rs_tower_at *at, bool keep,
                       float *features);
-/* Adds the gradients of all of these to grads and leaves that of layer[0].in in t->dx. */
+/* Adds the gradients of all of these to grads and leaves that of t->emb in t->dx. */
 void rs_tower_backward(rs_tape *t, const float *params, const rs_tower_at *at,
                        const float *d_features, float *grads);
 

@@ -30,6 +30,18 @@ static inline int formula_by_name(const void *a, const void *b)
     return strcmp((*(const rs_param *const *)a)->name, (*(const rs_param *const *)b)->name);
 }
 
+/* The transpose of x [rows x columns], in its place. */
+static inline void formula_turn(float *x, size_t rows, size_t columns)
+{
+    float *copy = malloc(rows * columns * sizeof *copy);
+
+    for (size_t i = 0; copy && i < rows * columns; i++)
+        copy[i] = x[i];
+    for (size_t i = 0; copy && i < rows * columns; i++)
+        x[i % columns * rows + i / columns] = copy[i];
+    free(copy);
+}
+
 /* Mean and deviation of a tensor by its name and shape: spread() of towers.py. */
 static inline void formula_fill(rs_dual *m, const rs_param *p, uint64_t tensor)
 {
@@ -38,15 +50,19 @@ static inline void formula_fill(rs_dual *m, const rs_param *p, uint64_t tensor)
 
     if (strcmp(p->name, "logit_scale") == 0)
         mean = 2.6592, std = 0;
-    else if (strstr(p->name, "norm") && strcmp(p->name + len - 6, "weight") == 0)
+    else if ((strstr(p->name, "norm") || strstr(p->name, "Norm") || strstr(p->name, "ln_")) &&
+             strcmp(p->name + len - 6, "weight") == 0)
         mean = 1, std = 0.1;
     else if (p->rank == 1)
         std = 0.05;
-    else if (strstr(p->name, "embedding") && !strstr(p->name, "patch"))
+    else if ((strstr(p->name, "embedding") && !strstr(p->name, "patch")) ||
+             strstr(p->name, "pos_embed"))
         std = 0.25;
     else
         std = pow((double)p->count / (double)p->shape[0], -0.5);
     formula(rs_dual_params(m) + p->offset, tensor, p->count, mean, std);
+    if (p->transposed)
+        formula_turn(rs_dual_params(m) + p->offset, p->shape[0], p->shape[1]);
 }
 
 /* Every parameter of m; tensors are numbered in order of name. */

@@ -61,6 +61,9 @@ static void assert_same(const rs_dual_config *a, const rs_dual_config *b)
     assert_int_equal(a->eos_id, b->eos_id);
     assert_int_equal(a->bos_id, b->bos_id);
     assert_int_equal(a->dim, b->dim);
+    assert_int_equal(a->vision.kind, b->vision.kind);
+    assert_int_equal(a->text.kind, b->text.kind);
+    assert_int_equal(a->pad_id, b->pad_id);
     assert_true(a->logit_scale == b->logit_scale);
 }
 
@@ -94,17 +97,38 @@ static const char vit_l14[] =
     "{\"hidden_size\":1024,\"intermediate_size\":4096,\"num_attention_heads\":16,"
     "\"num_hidden_layers\":24,\"patch_size\":14,\"projection_dim\":768}}";
 
-static const rs_tower_config base_vision = {768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU};
-static const rs_tower_config base_text = {512, 12, 8, 2048, 1e-5f, RS_ACT_QUICK_GELU};
+static rs_tower_config tower(size_t width, size_t layers, size_t heads, size_t mlp, float eps,
+                             rs_activation act)
+{
+    return (rs_tower_config){.width = width, .layers = layers, .heads = heads, .mlp = mlp,
+                             .eps = eps, .act = act};
+}
+
+static rs_dual_config dual(rs_tower_config vision, rs_tower_config text, size_t image, size_t patch,
+                           size_t words, size_t tokens, int32_t eos, int32_t bos, size_t dim)
+{
+    return (rs_dual_config){.vision = vision, .text = text, .image_size = image,
+                            .patch_size = patch, .vocab_size = words, .max_tokens = tokens,
+                            .eos_id = eos, .bos_id = bos, .dim = dim, .logit_scale = 2.6592f};
+}
+
+static rs_tower_config base_vision(void)
+{
+    return tower(768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU);
+}
+
+static rs_tower_config base_text(void)
+{
+    return tower(512, 12, 8, 2048, 1e-5f, RS_ACT_QUICK_GELU);
+}
 
 static void test_published(void **state)
 {
-    const rs_dual_config b32 = {base_vision, base_text, 224, 32, 49408, 77, 2, 0, 512, 2.6592f};
-    const rs_dual_config l14 = {{1024, 24, 16, 4096, 1e-5f, RS_ACT_QUICK_GELU},
-                                {768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU},
-                                224, 14, 49408, 77, 49407, 49406, 768, 2.6592f};
-    const rs_dual_config bare = {base_vision, base_text, 224, 32, 49408, 77, 49407, 49406, 512,
-                                 2.6592f};
+    const rs_dual_config b32 = dual(base_vision(), base_text(), 224, 32, 49408, 77, 2, 0, 512);
+    const rs_dual_config l14 = dual(tower(1024, 24, 16, 4096, 1e-5f, RS_ACT_QUICK_GELU),
+                                tower(768, 12, 12, 3072, 1e-5f, RS_ACT_QUICK_GELU),
+                                224, 14, 49408, 77, 49407, 49406, 768);
+    const rs_dual_config bare = dual(base_vision(), base_text(), 224, 32, 49408, 77, 49407, 49406, 512);
     rs_dual_config b16 = b32;
     rs_dual_config c;
     char text[sizeof vit_b32];
@@ -128,12 +152,12 @@ static void test_published(void **state)
 
 static void test_tiny_models(void **state)
 {
-    const rs_dual_config quick = {{16, 2, 2, 40, 1e-5f, RS_ACT_QUICK_GELU},
-                                  {12, 2, 2, 32, 1e-5f, RS_ACT_QUICK_GELU},
-                                  24, 8, 60, 16, 2, 0, 8, 2.6592f};
-    const rs_dual_config gelu = {{12, 3, 3, 36, 1e-6f, RS_ACT_GELU},
-                                 {16, 2, 4, 24, 1e-6f, RS_ACT_GELU},
-                                 20, 5, 60, 12, 58, 57, 10, 2.6592f};
+    const rs_dual_config quick = dual(tower(16, 2, 2, 40, 1e-5f, RS_ACT_QUICK_GELU),
+                                  tower(12, 2, 2, 32, 1e-5f, RS_ACT_QUICK_GELU),
+                                  24, 8, 60, 16, 2, 0, 8);
+    const rs_dual_config gelu = dual(tower(12, 3, 3, 36, 1e-6f, RS_ACT_GELU),
+                                 tower(16, 2, 4, 24, 1e-6f, RS_ACT_GELU),
+                                 20, 5, 60, 12, 58, 57, 10);
     rs_dual_config c;
 
     (void)state;
@@ -147,14 +171,15 @@ static void test_tiny_models(void **state)
 
 static void test_save_load(void **state)
 {
-    const rs_dual_config c = {{96, 4, 6, 320, 1.25e-6f, RS_ACT_GELU},
-                              {80, 3, 5, 200, 1e-5f, RS_ACT_QUICK_GELU},
-                              128, 16, 9000, 48, 8999, 8998, 64, 2.302585f};
+    rs_dual_config c = dual(tower(96, 4, 6, 320, 1.25e-6f, RS_ACT_GELU),
+                              tower(80, 3, 5, 200, 1e-5f, RS_ACT_QUICK_GELU),
+                              128, 16, 9000, 48, 8999, 8998, 64);
     rs_dual_config back;
     rs_err err = {0};
     json_t *doc;
 
     (void)state;
+    c.logit_scale = 2.302585f;
     assert_int_equal(rs_dual_config_save(&c, path, &err), RS_OK);
     assert_int_equal(rs_dual_config_load(&back, path, &err), RS_OK);
     assert_same(&back, &c);
@@ -168,7 +193,7 @@ static void test_save_load(void **state)
 
 static void test_save_refuses(void **state)
 {
-    rs_dual_config c = {base_vision, base_text, 224, 32, 49408, 77, 2, 0, 512, 2.6592f};
+    rs_dual_config c = dual(base_vision(), base_text(), 224, 32, 49408, 77, 2, 0, 512);
     rs_err err = {0};
 
     (void)state;
@@ -185,7 +210,8 @@ static void test_refuses(void **state)
         {"[]", RS_ECORRUPT, "wanted an object"},
         {"{", RS_ECORRUPT, "line 1"},
         {"{}", RS_ECORRUPT, "model_type is missing"},
-        {"{\"model_type\":\"siglip\"}", RS_EFORMAT, "model_type: \"siglip\" is not supported (clip)"},
+        {"{\"model_type\":\"blip\"}", RS_EFORMAT,
+         "model_type: \"blip\" is not supported (clip, siglip)"},
         {"{\"model_type\":1}", RS_ECORRUPT, "model_type: wanted a string, found an integer"},
 #define BAD(json, says) {"{\"model_type\":\"clip\"," json "}", RS_ECORRUPT, says}
         BAD("\"vision_config\":[]", "vision_config: wanted an object"),
@@ -215,7 +241,7 @@ static void test_refuses(void **state)
         BAD("\"projection_dim\":1,\"projection_dim\":1", "duplicate"),
 #undef BAD
         {"{\"model_type\":\"clip\",\"text_config\":{\"hidden_act\":\"relu\"}}", RS_EFORMAT,
-         "text_config: hidden_act: \"relu\" is not supported (quick_gelu, gelu)"},
+         "text_config: hidden_act: \"relu\" is not supported (quick_gelu, gelu, gelu_pytorch_tanh)"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {

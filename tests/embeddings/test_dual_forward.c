@@ -11,8 +11,11 @@
 static const struct { const char *model, *golden; } tiny[] = {
     {"tests/data/clip_tiny_quick", "tests/data/towers_quick.safetensors"},
     {"tests/data/clip_tiny_gelu",  "tests/data/towers_gelu.safetensors"},
+    {"tests/data/siglip_tiny",     "tests/data/towers_siglip.safetensors"},
+    {"tests/data/open_clip_tiny",  "tests/data/towers_open_clip.safetensors"},
+    {"tests/data/biomed_tiny",     "tests/data/towers_biomed.safetensors"},
 };
-enum { TINY = 2 };
+enum { TINY = 5, WITH_LAYERS = 2 };         /* the first ones' goldens have every layer */
 
 static rs_dual *open_model(const char *folder)
 {
@@ -102,7 +105,7 @@ static void check_layer(const rs_tape *t, const rs_tensors *g, const char *tower
 static void test_every_layer(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < TINY; k++) {
+    for (size_t k = 0; k < WITH_LAYERS; k++) {
         rs_dual *m = open_model(tiny[k].model);
         const rs_dual_config *c = rs_dual_config_of(m);
         rs_tensors *g = golden_open(tiny[k].golden);
@@ -113,7 +116,7 @@ static void test_every_layer(void **state)
 
         ok(rs_dual_image_forward(m, pixels, texts.n, tape, true, got, &err), &err);
         for (size_t i = 0; i < c->vision.layers; i++)
-            check_layer(tape, g, "vision", i, rs_dual_patches(c) + 1);
+            check_layer(tape, g, "vision", i, rs_dual_image_rows(c));
         ok(rs_dual_text_forward(m, texts.ids, texts.length, texts.n, tape, true, got, &err), &err);
         for (size_t i = 0; i < c->text.layers; i++)
             check_layer(tape, g, "text", i, c->max_tokens);
@@ -166,7 +169,8 @@ static void check_full(const char *name, rs_tower_config vision, size_t patch,
 
 static rs_tower_config tower(size_t width, size_t layers, size_t heads)
 {
-    return (rs_tower_config){width, layers, heads, 4 * width, 1e-5f, RS_ACT_QUICK_GELU};
+    return (rs_tower_config){.width = width, .layers = layers, .heads = heads, .mlp = 4 * width,
+                             .eps = 1e-5f, .act = RS_ACT_QUICK_GELU};
 }
 
 static void test_vit_b32(void **state)
@@ -193,8 +197,8 @@ static void test_vit_b16_l14(void **state)
 static rs_dual *medium(void)
 {
     const rs_dual_config c = {
-        .vision = {48, 3, 3, 96, 1e-5f, RS_ACT_QUICK_GELU},
-        .text = {32, 2, 2, 64, 1e-5f, RS_ACT_GELU},
+        .vision = {48, 3, 3, 96, 1e-5f, RS_ACT_QUICK_GELU, RS_TOWER_CLIP},
+        .text = {32, 2, 2, 64, 1e-5f, RS_ACT_GELU, RS_TOWER_CLIP},
         .image_size = 64, .patch_size = 8, .vocab_size = 100, .max_tokens = 40, .eos_id = 99,
         .bos_id = 98, .dim = 24, .logit_scale = 2.6592f,
     };

@@ -73,6 +73,29 @@ static const rs_param *param(const rs_dual *m, const char *name)
     return NULL;
 }
 
+static size_t unknown(const rs_dual *m)
+{
+    size_t n;
+
+    rs_dual_unknown(m, &n);
+    return n;
+}
+
+static rs_tower_config tower(size_t width, size_t layers, size_t heads, size_t mlp, float eps,
+                             rs_activation act)
+{
+    return (rs_tower_config){.width = width, .layers = layers, .heads = heads, .mlp = mlp,
+                             .eps = eps, .act = act};
+}
+
+static rs_dual_config dual(rs_tower_config vision, rs_tower_config text, size_t image, size_t patch,
+                           size_t words, size_t tokens, int32_t eos, int32_t bos, size_t dim)
+{
+    return (rs_dual_config){.vision = vision, .text = text, .image_size = image,
+                            .patch_size = patch, .vocab_size = words, .max_tokens = tokens,
+                            .eos_id = eos, .bos_id = bos, .dim = dim, .logit_scale = 2.0f};
+}
+
 /* ---- The table --------------------------------------------------------- */
 
 static void test_table_tiles_the_block(void **state)
@@ -113,16 +136,16 @@ static void test_offsets(void **state)
             {"vision_model.embeddings.class_embedding", m->at.vision.class_token},
             {"vision_model.embeddings.patch_embedding.weight", m->at.vision.patch_w},
             {"vision_model.embeddings.position_embedding.weight", m->at.vision.position},
-            {"vision_model.pre_layrnorm.weight", m->at.vision.pre_g},
+            {"vision_model.pre_layrnorm.weight", m->at.vision.in_g},
             {"vision_model.encoder.layers.2.self_attn.v_proj.weight", v->v_w},
             {"vision_model.encoder.layers.2.layer_norm2.bias", v->ln2_b},
-            {"vision_model.post_layernorm.bias", m->at.vision.post_b},
+            {"vision_model.post_layernorm.bias", m->at.vision.out_b},
             {"visual_projection.weight", m->at.vision.proj_w},
             {"text_model.embeddings.token_embedding.weight", m->at.text.token},
             {"text_model.embeddings.position_embedding.weight", m->at.text.position},
             {"text_model.encoder.layers.1.mlp.fc2.bias", t->fc2_b},
             {"text_model.encoder.layers.1.self_attn.out_proj.weight", t->out_w},
-            {"text_model.final_layer_norm.weight", m->at.text.final_g},
+            {"text_model.final_layer_norm.weight", m->at.text.out_g},
             {"text_projection.weight", m->at.text.proj_w},
             {"logit_scale", m->at.logit_scale},
         };
@@ -170,7 +193,7 @@ static void test_open_holds_the_file(void **state)
     }
     assert_int_equal((uintptr_t)rs_dual_params(m) % 64, 0);
     assert_true(fabsf(rs_dual_logit_scale(m) - 14.2849f) < 1e-3f);
-    assert_int_equal(rs_dual_unknown_tensors(m), 0);
+    assert_int_equal(unknown(m), 0);
     rs_tensors_close(t);
     rs_dual_close(m);
 }
@@ -186,7 +209,7 @@ static void test_open_sharded(void **state)
 
     (void)state;
     assert_int_equal(rs_tensors_open_model(&t, MIXED, NULL), RS_OK);
-    assert_int_equal(rs_dual_unknown_tensors(b), 0);
+    assert_int_equal(unknown(b), 0);
     for (size_t i = 0; i < n; i++) {
         rs_dtype type = rs_tensors_find(t, list[i].name)->dtype;
         kinds[type]++;
@@ -252,8 +275,8 @@ static void check_attention(const float *p, const rs_layer_at *at)
 
 static void test_new(void **state)
 {
-    const rs_dual_config c = {{64, 2, 4, 128, 1e-5f, RS_ACT_GELU}, {48, 3, 4, 96, 1e-5f, RS_ACT_GELU},
-                              64, 16, 500, 32, 499, 498, 32, 2.0f};
+    const rs_dual_config c = dual(tower(64, 2, 4, 128, 1e-5f, RS_ACT_GELU), tower(48, 3, 4, 96, 1e-5f, RS_ACT_GELU),
+                              64, 16, 500, 32, 499, 498, 32);
     static const struct { const char *name; double deviation; } rows[] = {
         {"text_model.embeddings.token_embedding.weight", 0.02},
         {"vision_model.embeddings.patch_embedding.weight", 0.02},
@@ -300,8 +323,8 @@ static void test_new(void **state)
 
 static void test_new_refuses(void **state)
 {
-    rs_dual_config c = {{64, 2, 5, 128, 1e-5f, RS_ACT_GELU}, {48, 3, 4, 96, 1e-5f, RS_ACT_GELU},
-                        64, 16, 500, 32, 499, 498, 32, 2.0f};
+    rs_dual_config c = dual(tower(64, 2, 5, 128, 1e-5f, RS_ACT_GELU), tower(48, 3, 4, 96, 1e-5f, RS_ACT_GELU),
+                        64, 16, 500, 32, 499, 498, 32);
     rs_random rnd = rs_random_seed(1);
     rs_err err = {0};
     rs_dual *m;
@@ -309,7 +332,7 @@ static void test_new_refuses(void **state)
     (void)state;
     assert_int_equal(rs_dual_new(&m, &c, &rnd, &err), RS_EARG);
     assert_int_equal(err.code, RS_EARG);
-    assert_string_equal(err.msg, "CLIP model: vision_config: num_attention_heads: 5 do not divide "
+    assert_string_equal(err.msg, "model: vision_config: num_attention_heads: 5 do not divide "
                                  "hidden_size 64");
     assert_null(m);
 }
@@ -437,7 +460,7 @@ static void test_unknown_tensors_are_counted(void **state)
     b.list[b.n++] = (rs_tensor_out){"head.weight", RS_DTYPE_F32, 1, shape, b.m->params};
     b.list[b.n++] = (rs_tensor_out){"head.bias", RS_DTYPE_F16, 1, shape, b.m->params};
     assert_int_equal(bench_end(&b, &m, &err), RS_OK);
-    assert_int_equal(rs_dual_unknown_tensors(m), 2);
+    assert_int_equal(unknown(m), 2);
     rs_dual_close(m);
 }
 
@@ -497,8 +520,8 @@ static void test_no_folder(void **state)
 
 static void test_allocation_failures(void **state)
 {
-    const rs_dual_config c = {{16, 1, 2, 32, 1e-5f, RS_ACT_GELU}, {16, 1, 2, 32, 1e-5f, RS_ACT_GELU},
-                              16, 8, 50, 8, 49, 48, 8, 2.0f};
+    const rs_dual_config c = dual(tower(16, 1, 2, 32, 1e-5f, RS_ACT_GELU), tower(16, 1, 2, 32, 1e-5f, RS_ACT_GELU),
+                              16, 8, 50, 8, 49, 48, 8);
     size_t live = rs_alloc_live();
     rs_status st = RS_ENOMEM;
 

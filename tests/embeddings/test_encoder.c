@@ -29,8 +29,8 @@ enum { TEXTS = sizeof texts / sizeof *texts };
 static rs_dual_config config(void)
 {
     return (rs_dual_config){
-        .vision = {48, 2, 3, 96, 1e-5f, RS_ACT_QUICK_GELU},
-        .text = {32, 2, 2, 64, 1e-5f, RS_ACT_QUICK_GELU},
+        .vision = {48, 2, 3, 96, 1e-5f, RS_ACT_QUICK_GELU, RS_TOWER_CLIP},
+        .text = {32, 2, 2, 64, 1e-5f, RS_ACT_QUICK_GELU, RS_TOWER_CLIP},
         .image_size = SIDE, .patch_size = 8, .vocab_size = (size_t)vocab_size,
         .max_tokens = MAX_TOKENS, .eos_id = vocab_size - 1, .bos_id = vocab_size - 2, .dim = DIM,
         .logit_scale = 2.6592f,

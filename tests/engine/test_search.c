@@ -491,7 +491,8 @@ static void test_bad_queries(void **state)
 static rs_encoder *make_encoder(const char *folder, uint64_t seed)
 {
     const rs_dual_config config = {
-        .vision = {16, 1, 2, 32, 1e-5f, RS_ACT_GELU}, .text = {16, 1, 2, 32, 1e-5f, RS_ACT_GELU},
+        .vision = {16, 1, 2, 32, 1e-5f, RS_ACT_GELU, RS_TOWER_CLIP},
+        .text = {16, 1, 2, 32, 1e-5f, RS_ACT_GELU, RS_TOWER_CLIP},
         .image_size = 16, .patch_size = 8, .vocab_size = RS_VOCAB_SIZE_MIN, .max_tokens = 32,
         .eos_id = RS_VOCAB_SIZE_MIN - 1, .bos_id = RS_VOCAB_SIZE_MIN - 2, .dim = DIM,
         .logit_scale = 2.6592f};

@@ -182,11 +182,11 @@ def spread(name, shape):
     """(mean, std) of a tensor by its name and shape."""
     if name == "logit_scale":
         return 2.6592, 0.0
-    if "norm" in name and name.endswith("weight"):
+    if ("norm" in name.lower() or "ln_" in name) and name.endswith("weight"):
         return 1.0, 0.1
     if len(shape) == 1:
         return 0.0, 0.05
-    if "embedding" in name and "patch" not in name:
+    if ("embedding" in name and "patch" not in name) or "pos_embed" in name:
         return 0.0, 0.25
     return 0.0, (int(np.prod(shape)) / shape[0]) ** -0.5
 
