@@ -124,6 +124,66 @@ rs_status rs_loss_contrastive(const rs_contrastive *c, double *value, float *d_i
     return RS_OK;
 }
 
+/* log(1 + e^x) without overflow, and its derivative, sigmoid(x). */
+static double softplus(double x)
+{
+    return fmax(x, 0) + log1p(exp(-fabs(x)));
+}
+
+static double sigmoid(double x)
+{
+    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
+}
+
+/* s [m x n] holds the logits without the bias and becomes their gradient. Adds sum of
+ * gradient x logit to *pull and of the gradient to *push. */
+static double each_pair(float *s, const rs_contrastive *c, double bias, double *pull, double *push)
+{
+    double total = 0;
+
+    for (size_t i = 0; i < c->m; i++) {
+        for (size_t j = 0; j < c->n; j++, s++) {
+            const bool same = c->image_label[i] == c->text_label[j];
+            const double x = (double)*s + bias, g = (sigmoid(x) - same) / (double)c->m;
+            total += softplus(same ? -x : x);
+            *pull += g * (double)*s;
+            *push += g;
+            *s = (float)g;
+        }
+    }
+    return total / (double)c->m;
+}
+
+rs_status rs_loss_sigmoid(const rs_contrastive *c, double bias, double *value, float *d_image,
+                          float *d_text, double *d_log_scale, double *d_bias, rs_err *err)
+{
+    size_t m = c->m, n = c->n, d = c->d;
+    float scale = (float)exp(c->log_scale);
+    double pull = 0, push = 0;
+    rs_arena mem = {0};
+    float *u = rs_new(&mem, float, m * d), *v = rs_new(&mem, float, n * d);
+    float *u_norm = rs_new(&mem, float, m), *v_norm = rs_new(&mem, float, n);
+    float *s = rs_new(&mem, float, m * n);
+    float *du = rs_new(&mem, float, m * d), *dv = rs_new(&mem, float, n * d);
+
+    if (!u || !v || !u_norm || !v_norm || !s || !du || !dv) {
+        rs_arena_clear(&mem);
+        return rs_fail(err, RS_ENOMEM, "sigmoid loss of %zu x %zu: no memory", m, n);
+    }
+    rs_unit_rows(u, u_norm, c->image, m, d);
+    rs_unit_rows(v, v_norm, c->text, n, d);
+    rs_dense(RS_NT, s, u, v, m, n, d, scale, 0);
+    *value = each_pair(s, c, bias, &pull, &push);
+    *d_log_scale += c->weight * pull;
+    *d_bias += c->weight * push;
+    rs_dense(RS_NN, du, s, v, m, d, n, scale, 0);
+    rs_dense(RS_TN, dv, s, u, n, d, m, scale, 0);
+    rs_unit_rows_back(d_image, du, u, u_norm, m, d, c->weight);
+    rs_unit_rows_back(d_text, dv, v, v_norm, n, d, c->weight);
+    rs_arena_clear(&mem);
+    return RS_OK;
+}
+
 /* ---- Image against image --------------------------------------------- */
 
 rs_status rs_loss_two_views(const rs_two_views *v, double *value, float *dx, rs_err *err)

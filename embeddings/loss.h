@@ -40,6 +40,16 @@ typedef struct {
 rs_status rs_loss_contrastive(const rs_contrastive *c, double *value, float *d_image,
                               float *d_text, double *d_log_scale, rs_err *err);
 
+/* Pairwise sigmoid (SigLIP, arXiv:2303.15343, eq. 1) with several positives: each image
+ * and text is one question, do they belong together, asked of their cosine alone:
+ *
+ *   S = exp(log_scale) * U_image U_text^T + bias                [m x n]
+ *   L = - (1 / m) sum_ij log sigmoid(z_ij S_ij),  z_ij = 1 where the labels are equal, else -1
+ *
+ * *d_bias is added to as well. */
+rs_status rs_loss_sigmoid(const rs_contrastive *c, double bias, double *value, float *d_image,
+                          float *d_text, double *d_log_scale, double *d_bias, rs_err *err);
+
 /* Image against image, NT-Xent (SimCLR, arXiv:2002.05709, eq. 1), as SLIP adds it
  * (arXiv:2112.12750) but on the projected features themselves, without a head of its
  * own: row i of the first n and row n + i are two views of one image, every other row

@@ -16,6 +16,22 @@ enum { STREAM_WEIGHTS = 5, STREAM_MAP = 6, MAX_BAD_STEPS = 3, MAX_VOCABULARY = 2
 
 /* ---- Opening --------------------------------------------------------- */
 
+/* Which image-text term, and where its two numbers lie. */
+static rs_status settle_loss(rs_train_run *r, rs_err *err)
+{
+    const rs_param *scale = rs_dual_param(r->model, "logit_scale");
+    const rs_param *bias = rs_dual_param(r->model, "logit_bias");
+
+    r->scale_at = scale->offset;
+    r->bias_at = bias ? bias->offset : SIZE_MAX;
+    r->sigmoid = r->c->loss == RS_TERM_OF_FAMILY ? rs_dual_sigmoid(rs_dual_config_of(r->model))
+                                                 : r->c->loss == RS_TERM_SIGMOID;
+    if (r->sigmoid && !bias)
+        return rs_fail(err, RS_EARG, "config: loss: sigmoid is for models with a logit_bias, %s "
+                       "has none", rs_dual_family(rs_dual_config_of(r->model)));
+    return RS_OK;
+}
+
 static rs_status open_model(rs_train_run *r, rs_err *err)
 {
     const rs_train_config *c = r->c;
@@ -38,10 +54,9 @@ static rs_status open_model(rs_train_run *r, rs_err *err)
                        rs_dual_config_of(r->model)->vocab_size, c->vocab,
                        rs_tokenizer_size(r->tokenizer));
     r->n_params = rs_dual_param_count(r->model);
+    if ((st = settle_loss(r, err)) != RS_OK)
+        return st;
     table = rs_dual_param_table(r->model, &n);
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(table[i].name, "logit_scale") == 0)
-            r->scale_at = table[i].offset;
     return rs_adamw_new(&r->adamw, &c->adamw, r->n_params, table, n, err);
 }
 
@@ -49,7 +64,6 @@ static rs_status open_data(rs_train_run *r, rs_err *err)
 {
     const rs_train_config *c = r->c;
     const rs_dual_config *m = rs_dual_config_of(r->model);
-    char *path = NULL;
     rs_status st = RS_OK;
 
     rs_preprocess_clip(&r->preprocess, m->image_size);
@@ -57,12 +71,10 @@ static rs_status open_data(rs_train_run *r, rs_err *err)
         r->preprocess.keep_aspect = false;
         r->preprocess.do_center_crop = false;
     }
-    if (c->init) {
-        path = rs_path_join(c->init, "preprocessor_config.json");
-        st = path ? rs_preprocess_load(&r->preprocess, path, m->image_size, err)
-                  : rs_fail(err, RS_ENOMEM, "training: no memory");
-        rs_free(path);
-    }
+    if (c->init)
+        st = rs_preprocess_open(&r->preprocess, c->init,
+                                rs_dual_sigmoid(m) ? RS_PROCESSOR_SIGLIP : RS_PROCESSOR_CLIP,
+                                m->image_size, err);
     if (st != RS_OK)
         return st;
     if (r->preprocess.crop_width != m->image_size || r->preprocess.crop_height != m->image_size)
@@ -340,13 +352,14 @@ static rs_status copy_vocabulary(const char *from, const char *to, const char *n
 static rs_status save_model(rs_train_run *r, rs_err *err)
 {
     static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer.json",
-                                        "tokenizer_config.json", "special_tokens_map.json"};
+                                        "tokenizer_config.json", "special_tokens_map.json",
+                                        "spiece.model", "vocab.txt"};
     char *path = NULL;
     rs_status st = rs_dual_save(r->model, r->c->out, r->c->half, err);
 
     for (size_t i = 0; st == RS_OK && i < sizeof names / sizeof *names; i++)
         st = copy_vocabulary(r->c->vocab, r->c->out, names[i], err);
-    if (st == RS_OK) {
+    if (st == RS_OK && r->preprocess.processor != RS_PROCESSOR_OPEN_CLIP) {
         path = rs_path_join(r->c->out, "preprocessor_config.json");
         st = path ? rs_preprocess_save(&r->preprocess, path, err)
                   : rs_fail(err, RS_ENOMEM, "training: no memory");

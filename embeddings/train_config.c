@@ -29,6 +29,8 @@ const char rs_train_config_help[] =
     "  freeze_logit_scale (false), recompute (false; true: slower, little memory)\n"
     "  seed (1), threads (0: all cores)\n\n"
     "  contrastive (1): weight of the image-text term\n"
+    "  loss (of the model's family): softmax (InfoNCE), or sigmoid, which asks of each pair\n"
+    "      alone, for models with a logit_bias (SigLIP)\n"
     "  two_views: weight (0), temperature (0.1), skip_labels (false: true leaves out other\n"
     "      images of equal label): image against image, two augmentations of each\n"
     "  distill: features (safetensors file), kind (relational; or cosine), weight (1),\n"
@@ -114,7 +116,7 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 
 /* Fields that are read on their own; the empty keys let anything in. */
 static const struct { const char *section, *key; } others[] = {
-    {"", "manifests"}, {"", "model"}, {"", "two_views"}, {"", "distill"}, {"", "augment"},
+    {"", "manifests"}, {"", "loss"}, {"", "model"}, {"", "two_views"}, {"", "distill"}, {"", "augment"},
     {"", "sets"}, {"distill", "kind"}, {"model", "vision"}, {"model", "text"},
     {"model", "activation"}, {"model", "logit_scale"},
 };
@@ -273,6 +275,23 @@ static rs_status read_distill(rs_train_config *c, rs_json_at at, rs_err *err)
     return RS_OK;
 }
 
+static rs_status read_loss(rs_train_config *c, rs_json_at at, rs_err *err)
+{
+    const char *name = NULL;
+    rs_status st = rs_json_str(at, "loss", NULL, &name, err);
+
+    if (st != RS_OK || !name)
+        return st;
+    if (strcmp(name, "softmax") == 0)
+        c->loss = RS_TERM_SOFTMAX;
+    else if (strcmp(name, "sigmoid") == 0)
+        c->loss = RS_TERM_SIGMOID;
+    else
+        return rs_fail(err, RS_ECORRUPT, "%s: loss: wanted softmax or sigmoid, found %s", at.where,
+                       name);
+    return RS_OK;
+}
+
 static rs_status read_model(rs_train_config *c, rs_json_at at, rs_err *err)
 {
     rs_dual_config *m = &c->model;
@@ -328,6 +347,8 @@ static rs_status read_all(rs_train_config *c, const json_t *root, const char *pa
         st = read_model(c, at_section(root, path, "model", where), err);
     if (st == RS_OK)
         st = read_distill(c, at_section(root, path, "distill", where), err);
+    if (st == RS_OK)
+        st = read_loss(c, at_section(root, path, "", where), err);
     rs_augment_defaults(&c->augment);
     if (st == RS_OK)
         st = rs_augment_read(&c->augment, at_section(root, path, "augment", where), err);

@@ -21,6 +21,9 @@
 
 typedef enum { RS_DISTILL_NONE, RS_DISTILL_RELATIONAL, RS_DISTILL_COSINE } rs_distill;
 
+/* The image-text term: of the model's family, or as asked for. */
+typedef enum { RS_TERM_OF_FAMILY, RS_TERM_SOFTMAX, RS_TERM_SIGMOID } rs_term;
+
 /* Strings and lists are borrowed from `mem`. */
 typedef struct {
     const char  *out, *cache, *vocab;
@@ -42,6 +45,7 @@ typedef struct {
     size_t       threads;                    /* 0: all cores */
 
     double       contrastive;                /* weights of the terms */
+    rs_term      loss;
     double       two_views, two_views_temperature;
     bool         two_views_skip_labels;
     rs_distill   distill;

@@ -56,6 +56,8 @@ typedef struct {
     rs_teacher    teacher;
     rs_dual      *model;
     size_t        n_params, scale_at;  /* floats; where logit_scale lies */
+    size_t        bias_at;             /* and logit_bias; SIZE_MAX: the model has none */
+    bool          sigmoid;             /* the image-text term */
     rs_adamw     *adamw;
     float        *map, *d_map;         /* [teacher d x d] with cosine distillation, else NULL */
     rs_adamw     *map_adamw;

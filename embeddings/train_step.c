@@ -305,8 +305,26 @@ static rs_status distill_loss(rs_train_run *r, double *value, rs_err *err)
     return RS_OK;
 }
 
+/* Gradients of the loss by the numbers that no tower has. */
+typedef struct { double scale, bias; } scalars;
+
+static rs_status image_text_loss(rs_train_run *r, double *value, scalars *d, rs_err *err)
+{
+    const float *params = rs_dual_params(r->model);
+    rs_train_batch *b = &r->batch;
+    const rs_contrastive c = {
+        .image = b->image, .text = b->text_row, .image_label = b->label, .text_label = b->label,
+        .m = b->batch * b->views, .n = b->batch, .d = rs_dual_config_of(r->model)->dim,
+        .log_scale = params[r->scale_at], .weight = r->c->contrastive};
+
+    if (r->sigmoid)
+        return rs_loss_sigmoid(&c, params[r->bias_at], value, b->d_image, b->d_text_row, &d->scale,
+                               &d->bias, err);
+    return rs_loss_contrastive(&c, value, b->d_image, b->d_text_row, &d->scale, err);
+}
+
 /* All terms; the features' gradients are left in the batch. */
-static rs_status batch_loss(rs_train_run *r, rs_step_report *s, double *d_scale, rs_err *err)
+static rs_status batch_loss(rs_train_run *r, rs_step_report *s, scalars *d_scalars, rs_err *err)
 {
     const rs_train_config *c = r->c;
     rs_train_batch *b = &r->batch;
@@ -316,11 +334,7 @@ static rs_status batch_loss(rs_train_run *r, rs_step_report *s, double *d_scale,
     texts_to_rows(b, d);
     memset(b->d_image, 0, b->batch * b->views * d * sizeof(float));
     memset(b->d_text_row, 0, b->batch * d * sizeof(float));
-    st = rs_loss_contrastive(&(rs_contrastive){
-        .image = b->image, .text = b->text_row, .image_label = b->label, .text_label = b->label,
-        .m = b->batch * b->views, .n = b->batch, .d = d,
-        .log_scale = rs_dual_params(r->model)[r->scale_at], .weight = c->contrastive},
-        &s->contrastive, b->d_image, b->d_text_row, d_scale, err);
+    st = image_text_loss(r, &s->contrastive, d_scalars, err);
     if (st == RS_OK && b->views == 2)
         st = rs_loss_two_views(&(rs_two_views){
             .x = b->image, .label = c->two_views_skip_labels ? b->label : NULL, .n = b->batch,
@@ -344,13 +358,28 @@ static void forget_gradients(rs_train_run *r)
         memset(r->d_map, 0, r->teacher.d * rs_dual_config_of(r->model)->dim * sizeof(float));
 }
 
-static void update(rs_train_run *r, rs_step_report *s, double d_scale)
+/* CLIP bounds its scale, the sigmoid loss does not. */
+static void settle_scalars(rs_train_run *r, float *params, float scale, float bias)
+{
+    if (r->c->freeze_logit_scale) {
+        params[r->scale_at] = scale;
+        if (r->bias_at != SIZE_MAX)
+            params[r->bias_at] = bias;
+    }
+    if (!r->sigmoid)
+        params[r->scale_at] = fminf(fmaxf(params[r->scale_at], 0.0f), (float)RS_LOGIT_SCALE_MAX);
+}
+
+static void update(rs_train_run *r, rs_step_report *s, scalars d)
 {
     const rs_train_config *c = r->c;
-    float *params = rs_dual_params(r->model), *scale = params + r->scale_at;
-    float before = *scale;
+    const bool has_bias = r->bias_at != SIZE_MAX;
+    float *params = rs_dual_params(r->model);
+    const float scale = params[r->scale_at], bias = has_bias ? params[r->bias_at] : 0;
 
-    r->blocks[0][r->scale_at] = c->freeze_logit_scale ? 0.0f : (float)d_scale;
+    r->blocks[0][r->scale_at] = c->freeze_logit_scale ? 0.0f : (float)d.scale;
+    if (has_bias)
+        r->blocks[0][r->bias_at] = c->freeze_logit_scale ? 0.0f : (float)d.bias;
     s->grad_norm = rs_adamw_sum(r->adamw, r->blocks, r->n_blocks, r->pool);
     if (!isfinite(s->grad_norm)) {
         s->skipped = true;
@@ -360,9 +389,7 @@ static void update(rs_train_run *r, rs_step_report *s, double d_scale)
     rs_adamw_step(r->adamw, params, r->blocks[0],
                   c->clip > 0 && s->grad_norm > c->clip ? c->clip / s->grad_norm : 1.0, s->lr,
                   r->pool);
-    if (c->freeze_logit_scale)
-        *scale = before;
-    *scale = fminf(fmaxf(*scale, 0.0f), (float)RS_LOGIT_SCALE_MAX);
+    settle_scalars(r, params, scale, bias);
     if (r->map)
         rs_adamw_step(r->map_adamw, r->map, r->d_map, 1.0, s->lr, r->pool);
 }
@@ -389,7 +416,8 @@ rs_status rs_train_step(rs_train_run *r, rs_step_report *s, rs_err *err)
 {
     rs_train_batch *b = &r->batch;
     rs_schedule course = {r->c->lr, r->c->last_lr, r->warmup, r->steps};
-    double began = rs_now_s(), d_scale = 0;
+    double began = rs_now_s();
+    scalars d = {0, 0};
     uint64_t flops = rs_matmul_flops();
     pass p = {.r = r};
     rs_status st;
@@ -401,12 +429,12 @@ rs_status rs_train_step(rs_train_run *r, rs_step_report *s, rs_err *err)
     pthread_mutex_init(&p.lock, NULL);
     st = forward(&p, err);
     if (st == RS_OK)
-        st = batch_loss(r, s, &d_scale, err);
-    s->skipped = st == RS_OK && !(isfinite(s->loss) && isfinite(d_scale));
+        st = batch_loss(r, s, &d, err);
+    s->skipped = st == RS_OK && !(isfinite(s->loss) && isfinite(d.scale) && isfinite(d.bias));
     if (st == RS_OK && !s->skipped) {
         st = backward(&p, err);
         if (st == RS_OK)
-            update(r, s, d_scale);
+            update(r, s, d);
     } else if (st == RS_OK && r->map) {
         forget_gradients(r);
     }

@@ -90,6 +90,20 @@ static double contrastive_of(const double *x, const setting *s)
          + 0.5 * one_way(text, image, s->lb, s->la, s->n, s->m, scale);
 }
 
+/* The scale and the bias come after the rows. */
+static double sigmoid_of(const double *x, const setting *s)
+{
+    const double *image = x, *text = x + s->m * D, *scalars = text + s->n * D;
+    double total = 0;
+
+    for (size_t i = 0; i < s->m; i++)
+        for (size_t j = 0; j < s->n; j++) {
+            double logit = exp(scalars[0]) * cosine(image + i * D, text + j * D, D) + scalars[1];
+            total += log(1 + exp(s->la[i] == s->lb[j] ? -logit : logit));
+        }
+    return total / (double)s->m;
+}
+
 static double two_views_of(const double *x, const setting *s)
 {
     size_t m = 2 * s->n;
@@ -173,6 +187,21 @@ static rs_status contrastive(const float *x, const setting *s, double weight, do
     return st;
 }
 
+static rs_status sigmoid(const float *x, const setting *s, double weight, double *value,
+                         float *dx, rs_err *err)
+{
+    const float *scalars = x + (s->m + s->n) * D;
+    double d_scale = 0, d_bias = 0;
+    rs_status st = rs_loss_sigmoid(&(rs_contrastive){
+        .image = x, .text = x + s->m * D, .image_label = s->la, .text_label = s->lb, .m = s->m,
+        .n = s->n, .d = D, .log_scale = scalars[0], .weight = weight}, scalars[1],
+        value, dx, dx + s->m * D, &d_scale, &d_bias, err);
+
+    dx[(s->m + s->n) * D] += (float)d_scale;
+    dx[(s->m + s->n) * D + 1] += (float)d_bias;
+    return st;
+}
+
 static rs_status two_views(const float *x, const setting *s, double weight, double *value,
                            float *dx, rs_err *err)
 {
@@ -234,6 +263,10 @@ static const struct {
     {"rows without a positive", contrastive_of, contrastive, 4, 3, 1, {0, 7, 1, 8}, {0, 1, 9},
      0, 0, false, 0},
     {"all of one label", contrastive_of, contrastive, 3, 3, 1, {5, 5, 5}, {5, 5, 5}, 0, 0, false, 0},
+    {"sigmoid, all labels differ", sigmoid_of, sigmoid, 5, 5, 2, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4},
+     0, 0, false, 0},
+    {"sigmoid, two views, equal labels", sigmoid_of, sigmoid, 8, 4, 2, {0, 1, 2, 1, 0, 1, 2, 1},
+     {0, 1, 2, 1}, 0, 0, false, 0},
     {"views", two_views_of, two_views, 0, 5, 0, {0}, {0}, 0.2, 0, false, 0},
     {"views, labels left out", two_views_of, two_views, 0, 5, 0, {0, 0, 1, 2, 1}, {0}, 0.2, 0, true, 0},
     {"relations", relational_of, relational, 0, 7, 0, {0}, {0}, 0.2, 0.3, false, 0},
@@ -241,7 +274,7 @@ static const struct {
     {"map", cosine_map_of, cosine_map, 0, 6, TD * D, {0}, {0}, 0, 0, false, 0},
     {"map, some unknown", cosine_map_of, cosine_map, 0, 6, TD * D, {0}, {0}, 0, 0, false, 3},
 };
-enum { CASES = sizeof cases / sizeof *cases, INPUTS = 2 * MAX * D + TD * D + 1 };
+enum { CASES = sizeof cases / sizeof *cases, INPUTS = 2 * MAX * D + TD * D + 2 };
 
 static size_t set_up(size_t c, setting *s, double *x)
 {
@@ -314,6 +347,23 @@ static void a_perfect_match_costs_nothing_and_confusion_the_logarithm(void **sta
     c.image = c.text = flat;
     assert_int_equal(rs_loss_contrastive(&c, &value, g, h, &d, NULL), RS_OK);
     assert_true(fabs(value - log(4)) < 1e-6);
+}
+
+/* Logits of thousands: what is right costs nothing, what is wrong its distance. */
+static void sigmoid_of_vast_logits_is_finite(void **state)
+{
+    float x[2 * 2] = {1, 0, 0, 1}, g[4] = {0}, h[4] = {0};
+    int32_t right[2] = {0, 1}, wrong[2] = {1, 0};
+    double value, d_scale = 0, d_bias = 0;
+    rs_contrastive c = {x, x, right, right, 2, 2, 2, log(2000), 1};
+
+    (void)state;
+    assert_int_equal(rs_loss_sigmoid(&c, -1000, &value, g, h, &d_scale, &d_bias, NULL), RS_OK);
+    assert_true(value < 1e-6 && fabs(d_scale) < 1e-6 && fabs(d_bias) < 1e-6);
+    c.text_label = wrong;
+    assert_int_equal(rs_loss_sigmoid(&c, -1000, &value, g, h, &d_scale, &d_bias, NULL), RS_OK);
+    assert_true(fabs(value - 2000) < 1e-2);
+    assert_true(fabs(d_scale - 2000) < 1e-2 && fabs(d_bias) < 1e-6);
 }
 
 /* Rows of zeros have no direction: the loss and its gradient stay finite. */
@@ -400,6 +450,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_and_gradients_are_those_of_the_definition),
         cmocka_unit_test(a_perfect_match_costs_nothing_and_confusion_the_logarithm),
+        cmocka_unit_test(sigmoid_of_vast_logits_is_finite),
         cmocka_unit_test(zero_features_do_not_make_nan),
         cmocka_unit_test(running_out_of_memory_is_told),
         cmocka_unit_test(equal_to_pytorch),
