@@ -53,44 +53,45 @@ static char *last_part(const char *folder)
 static rs_status check_parts(const rs_encoder *e, rs_err *err)
 {
     const rs_dual_config *c = rs_dual_config_of(e->dual);
+    const rs_tower_traits *text = rs_text_traits(c);
     const rs_preprocess *p = &e->preprocess;
-    const int32_t eos = rs_tokenizer_eos(e->tokenizer);
+    const rs_tokenizer *t = e->tokenizer;
 
-    if (rs_tokenizer_size(e->tokenizer) > c->vocab_size)
-        return rs_fail(err, RS_ECORRUPT, "tokenizer has %zu tokens, config.json vocab_size is %zu",
-                       rs_tokenizer_size(e->tokenizer), c->vocab_size);
-    if (c->eos_id != 2 && c->eos_id != eos)
+    if (rs_tokenizer_size(t) > c->vocab_size)
+        return rs_fail(err, RS_ECORRUPT, "tokenizer has %zu tokens, the model's vocab_size is %zu",
+                       rs_tokenizer_size(t), c->vocab_size);
+    if (text->pool == RS_POOL_END && c->eos_id != 2 && c->eos_id != rs_tokenizer_eos(t))
         return rs_fail(err, RS_ECORRUPT, "tokenizer ends texts with %d, config.json eos_token_id "
-                       "is %d", (int)eos, (int)c->eos_id);
+                       "is %d", (int)rs_tokenizer_eos(t), (int)c->eos_id);
+    if (text->pads && (!rs_tokenizer_pads(t) || rs_tokenizer_pad(t) != c->pad_id))
+        return rs_fail(err, RS_ECORRUPT, "tokenizer fills texts with %d, config.json pad_token_id "
+                       "is %d", (int)rs_tokenizer_pad(t), (int)c->pad_id);
     if (p->crop_width != c->image_size || p->crop_height != c->image_size)
-        return rs_fail(err, RS_ECORRUPT, "preprocessor_config.json makes %zu x %zu pixels, "
-                       "config.json image_size is %zu", p->crop_width, p->crop_height,
-                       c->image_size);
-    if (c->max_tokens < 2)
-        return rs_fail(err, RS_ECORRUPT, "config.json max_position_embeddings is %zu",
-                       c->max_tokens);
+        return rs_fail(err, RS_ECORRUPT, "preprocessing makes %zu x %zu pixels, the model's "
+                       "image_size is %zu", p->crop_width, p->crop_height, c->image_size);
+    if (c->max_tokens < rs_tokenizer_extra(t) || c->max_tokens < 2)
+        return rs_fail(err, RS_ECORRUPT, "a model that reads %zu tokens", c->max_tokens);
     return RS_OK;
 }
 
 static rs_status open_parts(rs_encoder *e, const char *folder, rs_err *err)
 {
-    char *path = rs_sprintf("%s/preprocessor_config.json", folder);
+    const rs_dual_config *c;
     rs_status st;
 
     e->name = last_part(folder);
-    if (!path || !e->name) {
-        st = rs_fail(err, RS_ENOMEM, "no memory");
-        goto done;
-    }
-    if ((st = rs_dual_open(&e->dual, folder, err)) == RS_OK &&
-        (st = rs_tokenizer_open(&e->tokenizer, folder, err)) == RS_OK &&
-        (st = rs_preprocess_load(&e->preprocess, path, rs_dual_config_of(e->dual)->image_size,
-                                 err)) == RS_OK &&
-        (st = check_parts(e, err)) == RS_OK)
-        st = rs_model_id(e->id, folder, err);
-done:
-    rs_free(path);
-    return st;
+    if (!e->name)
+        return rs_fail(err, RS_ENOMEM, "no memory");
+    if ((st = rs_dual_open(&e->dual, folder, err)) != RS_OK)
+        return st;
+    c = rs_dual_config_of(e->dual);
+    if ((st = rs_tokenizer_open(&e->tokenizer, folder, err)) != RS_OK ||
+        (st = rs_preprocess_open(&e->preprocess, folder,
+                                 rs_dual_sigmoid(c) ? RS_PROCESSOR_SIGLIP : RS_PROCESSOR_CLIP,
+                                 c->image_size, err)) != RS_OK ||
+        (st = check_parts(e, err)) != RS_OK)
+        return st;
+    return rs_model_id(e->id, folder, err);
 }
 
 rs_status rs_encoder_open(rs_encoder **out, const char *folder, rs_err *err)

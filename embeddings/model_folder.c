@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/model_folder.h"
 
-#include "base/alloc.h"
 #include "base/bytes.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 static const struct { const char *config, *weights, *index, *pickle; } layouts[] = {
@@ -15,14 +15,12 @@ static const struct { const char *config, *weights, *index, *pickle; } layouts[]
 };
 #define LAYOUTS (sizeof layouts / sizeof *layouts)
 
-/* False too where there is no memory for the path. */
 static bool has(const char *folder, const char *name)
 {
-    char *path = name ? rs_path_join(folder, name) : NULL;
-    bool there = path && rs_file_exists(path);
+    char path[PATH_MAX];
+    const int n = name ? snprintf(path, sizeof path, "%s/%s", folder, name) : -1;
 
-    rs_free(path);
-    return there;
+    return n > 0 && (size_t)n < sizeof path && rs_file_exists(path);
 }
 
 /* weights_only: no code of the file is run. */

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "embeddings/model_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,39 +13,53 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const always[] = {
-    "config.json", "merges.txt", "preprocessor_config.json", "tokenizer.json", "vocab.json",
+/* Beside the config and the weights; NULL ends a list. */
+static const char *const hf_files[] = {
+    "merges.txt", "preprocessor_config.json", "tokenizer.json", "vocab.json", NULL,
+};
+static const char *const open_clip_files[] = {"merges.txt", "tokenizer.json", "vocab.json", NULL};
+/* Read where there is neither of the last two. */
+static const char *const bare_files[] = {
+    "spiece.model", "tokenizer_config.json", "vocab.txt", NULL,
 };
 
 typedef struct {
     char **name;
     size_t n, cap;
-    bool   config, weights;
+    rs_layout layout;
+    bool   one_file, bare;             /* the weights; the tokenizer */
+    bool   config, weights;            /* met */
 } files;
 
-static bool is_weights(const char *name, bool one_file)
+static bool is_in(const char *const *list, const char *name)
+{
+    while (*list && strcmp(*list, name) != 0)
+        list++;
+    return *list != NULL;
+}
+
+static bool is_weights(const files *f, const char *name)
 {
     static const char tail[] = ".safetensors";
     size_t n = strlen(name), k = sizeof tail - 1;
 
-    if (one_file)
-        return strcmp(name, "model.safetensors") == 0;
+    if (f->one_file || f->layout != RS_LAYOUT_HF)
+        return strcmp(name, rs_layout_weights(f->layout)) == 0;
     return n > k && strcmp(name + n - k, tail) == 0;
 }
 
 /* Whether `name` counts; notes in `f` what has been met. */
-static bool counts(files *f, const char *name, bool one_file)
+static bool counts(files *f, const char *name)
 {
-    if (is_weights(name, one_file))
+    const bool hf = f->layout == RS_LAYOUT_HF;
+
+    if (is_weights(f, name))
         return f->weights = true;
-    if (!one_file && strcmp(name, "model.safetensors.index.json") == 0)
+    if (strcmp(name, rs_layout_config(f->layout)) == 0)
+        return f->config = true;
+    if (hf && !f->one_file && strcmp(name, "model.safetensors.index.json") == 0)
         return true;
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-        if (strcmp(name, always[i]) == 0) {
-            f->config |= i == 0;
-            return true;
-        }
-    return false;
+    return is_in(hf ? hf_files : open_clip_files, name) || (f->bare && is_in(bare_files, name));
 }
 
 static rs_status keep(files *f, const char *name, const char *folder, rs_err *err)
@@ -70,7 +85,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static rs_status list(files *f, const char *folder, bool one_file, rs_err *err)
+static rs_status list(files *f, const char *folder, rs_err *err)
 {
     DIR *dir = opendir(folder);
     const struct dirent *entry;
@@ -79,17 +94,37 @@ static rs_status list(files *f, const char *folder, bool one_file, rs_err *err)
     if (!dir)
         return rs_fail_errno(err, "open %s", folder);
     for (errno = 0; st == RS_OK && (entry = readdir(dir)); errno = 0)
-        if (counts(f, entry->d_name, one_file))
+        if (counts(f, entry->d_name))
             st = keep(f, entry->d_name, folder, err);
     if (st == RS_OK && errno)
         st = rs_fail_errno(err, "read %s", folder);
     closedir(dir);
     if (st == RS_OK && !f->config)
-        st = rs_fail(err, RS_ENOENT, "%s: no config.json there", folder);
+        st = rs_fail(err, RS_ENOENT, "%s: no %s there", folder, rs_layout_config(f->layout));
     if (st == RS_OK && !f->weights)
-        st = rs_fail(err, RS_ENOENT, "%s: no model.safetensors there", folder);
+        st = rs_fail(err, RS_ENOENT, "%s: no %s there", folder, rs_layout_weights(f->layout));
     if (st == RS_OK)
         qsort(f->name, f->n, sizeof *f->name, by_name);
+    return st;
+}
+
+/* What of the folder decides which of its files count. */
+static rs_status look(files *f, const char *folder, rs_err *err)
+{
+    char *weights = rs_path_join(folder, "model.safetensors");
+    char *vocab = rs_path_join(folder, "vocab.json");
+    char *tokenizer = rs_path_join(folder, "tokenizer.json");
+    rs_status st = weights && vocab && tokenizer
+                 ? rs_model_layout(&f->layout, folder, err)
+                 : rs_fail(err, RS_ENOMEM, "%s: no memory", folder);
+
+    if (st == RS_OK) {
+        f->one_file = rs_file_exists(weights);
+        f->bare = !rs_file_exists(vocab) && !rs_file_exists(tokenizer);
+    }
+    rs_free(weights);
+    rs_free(vocab);
+    rs_free(tokenizer);
     return st;
 }
 
@@ -124,17 +159,16 @@ static void clear(files *f)
 
 rs_status rs_model_id(char hex[RS_SHA256_HEX], const char *folder, rs_err *err)
 {
-    char *weights = rs_path_join(folder, "model.safetensors");
     char digest[RS_SHA256_HEX];
     rs_sha256 *h = rs_sha256_new();
     files f = {0};
     rs_status st;
 
     hex[0] = '\0';
-    if (!weights || !h)
+    if (!h)
         st = rs_fail(err, RS_ENOMEM, "%s: no memory", folder);
-    else
-        st = list(&f, folder, rs_file_exists(weights), err);
+    else if ((st = look(&f, folder, err)) == RS_OK)
+        st = list(&f, folder, err);
     for (size_t i = 0; i < f.n && st == RS_OK; i++)
         st = add_file(h, folder, f.name[i], err);
     if (h)
@@ -142,6 +176,5 @@ rs_status rs_model_id(char hex[RS_SHA256_HEX], const char *folder, rs_err *err)
     if (st == RS_OK)
         memcpy(hex, digest, sizeof digest);
     clear(&f);
-    rs_free(weights);
     return st;
 }

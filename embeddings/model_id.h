@@ -1,10 +1,16 @@
 /* model_id.h - which model this is: a SHA-256 over the files that decide its vectors.
  *
  * Over each file, in order of name (strcmp): its name, a NUL, its size (8 bytes,
- * little-endian), its bytes. The files are config.json, preprocessor_config.json,
- * vocab.json, merges.txt and tokenizer.json, those of them that are there, and the
- * weights: model.safetensors, or else its index and every *.safetensors. Where the
- * folder lies, dates, cards and other files do not count.
+ * little-endian), its bytes. The files are those of them that are there:
+ *
+ *   Hugging Face   config.json, preprocessor_config.json and the weights:
+ *                  model.safetensors, or else its index and every *.safetensors
+ *   open_clip      open_clip_config.json, open_clip_model.safetensors
+ *   either         vocab.json, merges.txt and tokenizer.json; without a vocab.json and a
+ *                  tokenizer.json, spiece.model, vocab.txt and tokenizer_config.json
+ *
+ * (model_folder.h says which of the two a folder is). Where the folder lies, dates, cards
+ * and other files do not count.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -14,8 +20,8 @@
 #include "base/hash.h"
 #include "base/status.h"
 
-/* hex: 64 digits and a NUL; "" on failure. RS_ENOENT without a folder, a config.json
- * or weights, RS_EIO, RS_ENOMEM. Any thread. */
+/* hex: 64 digits and a NUL; "" on failure. RS_ENOENT without a folder, a config or
+ * weights, RS_EFORMAT where these are a pickle, RS_EIO, RS_ENOMEM. Any thread. */
 rs_status rs_model_id(char hex[RS_SHA256_HEX], const char *folder, rs_err *err);
 
 #endif

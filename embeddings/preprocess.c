@@ -4,8 +4,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/preprocess.h"
 
+#include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "embeddings/model_folder.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,24 +16,34 @@ enum { MAX_EDGE = 4096, MAX_FILE_BYTES = 1 << 20 };
 
 /* ---- Defaults -------------------------------------------------------- */
 
-/* What a file leaves out depends on the processor it names. */
+/* What a file leaves out depends on the processor it names. By rs_processor. */
 typedef struct {
     const char *name;                   /* part of image_processor_type */
+    const char *whole;                  /* as it is written */
     bool        keep_aspect, crop;      /* a bare "size": N is the shortest edge; center crop */
     rs_resample resample;
     float       mean[3], std[3];
 } family;
 
+#define CLIP_COLOURS {0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}
+#define HALF {0.5f, 0.5f, 0.5f}
 static const family families[] = {
-    {"CLIP", true, true, RS_RESAMPLE_BICUBIC,
-     {0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}},
-    {"Siglip", false, false, RS_RESAMPLE_BICUBIC, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}},
-    {"ViT", false, false, RS_RESAMPLE_BILINEAR, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}},
+    [RS_PROCESSOR_CLIP] = {"CLIP", "CLIPImageProcessor", true, true, RS_RESAMPLE_BICUBIC,
+                           CLIP_COLOURS},
+    [RS_PROCESSOR_SIGLIP] = {"Siglip", "SiglipImageProcessor", false, false, RS_RESAMPLE_BICUBIC,
+                             HALF, HALF},
+    [RS_PROCESSOR_VIT] = {"ViT", "ViTImageProcessor", false, false, RS_RESAMPLE_BILINEAR,
+                          HALF, HALF},
+    [RS_PROCESSOR_OPEN_CLIP] = {"open_clip", "CLIPImageProcessor", true, true,
+                                RS_RESAMPLE_BICUBIC, CLIP_COLOURS},
 };
 
-static void set_defaults(rs_preprocess *p, const family *f, size_t image_size)
+static void set_defaults(rs_preprocess *p, rs_processor processor, size_t image_size)
 {
+    const family *f = &families[processor];
+
     *p = (rs_preprocess){
+        .processor = processor,
         .do_resize = true, .do_center_crop = f->crop, .do_rescale = true, .do_normalize = true,
         .keep_aspect = f->keep_aspect, .resize_height = image_size, .resize_width = image_size,
         .crop_height = image_size, .crop_width = image_size,
@@ -43,21 +55,21 @@ static void set_defaults(rs_preprocess *p, const family *f, size_t image_size)
 
 void rs_preprocess_clip(rs_preprocess *p, size_t image_size)
 {
-    set_defaults(p, &families[0], image_size);
+    set_defaults(p, RS_PROCESSOR_CLIP, image_size);
 }
 
 /* ---- Reading --------------------------------------------------------- */
 
-static rs_status read_family(const family **f, rs_json_at at, rs_err *err)
+static rs_status read_family(rs_processor *processor, rs_json_at at, rs_err *err)
 {
     const char *name;
     rs_status st = rs_json_str(at, "image_processor_type", NULL, &name, err);
 
     if (st == RS_OK && !name)
         st = rs_json_str(at, "feature_extractor_type", "CLIP", &name, err);
-    for (size_t i = 0; st == RS_OK && i < sizeof families / sizeof *families; i++)
+    for (rs_processor i = 0; st == RS_OK && i < RS_PROCESSOR_OPEN_CLIP; i++)
         if (strstr(name, families[i].name)) {
-            *f = &families[i];
+            *processor = i;
             return RS_OK;
         }
     return st != RS_OK ? st
@@ -188,29 +200,109 @@ static rs_status read_fields(rs_preprocess *p, rs_json_at at, rs_err *err)
     return RS_OK;
 }
 
+/* The whole of a file, which must be an object; caller json_decref()s. */
+static rs_status load_object(json_t **doc, const char *path, rs_err *err)
+{
+    rs_status st = rs_json_load(doc, path, MAX_FILE_BYTES, err);
+
+    if (st == RS_OK && !json_is_object(*doc)) {
+        json_decref(*doc);
+        *doc = NULL;
+        st = rs_fail(err, RS_ECORRUPT, "%s: not a JSON object", path);
+    }
+    return st;
+}
+
 rs_status rs_preprocess_load(rs_preprocess *p, const char *path, size_t image_size, rs_err *err)
 {
-    const family *f = &families[0];
+    rs_processor processor = RS_PROCESSOR_CLIP;
     json_t *doc = NULL;
     rs_status st;
 
     rs_preprocess_clip(p, image_size);
     if (!rs_file_exists(path))
         return RS_OK;
-    st = rs_json_load(&doc, path, MAX_FILE_BYTES, err);
+    if ((st = load_object(&doc, path, err)) != RS_OK)
+        return st;
+    st = read_family(&processor, (rs_json_at){doc, path}, err);
+    if (st == RS_OK) {
+        set_defaults(p, processor, image_size);
+        st = read_fields(p, (rs_json_at){doc, path}, err);
+    }
+    json_decref(doc);
+    return st;
+}
+
+/* ---- open_clip's ----------------------------------------------------- */
+
+/* "interpolation" and "resize_mode"; "random" is of training, its evaluation bicubic. */
+static rs_status read_modes(rs_preprocess *p, rs_json_at at, rs_err *err)
+{
+    const char *how = NULL, *mode = NULL, *colours = NULL;
+    rs_status st;
+
+    if ((st = rs_json_str(at, "interpolation", "bicubic", &how, err)) != RS_OK ||
+        (st = rs_json_str(at, "resize_mode", "shortest", &mode, err)) != RS_OK ||
+        (st = rs_json_str(at, "mode", "RGB", &colours, err)) != RS_OK)
+        return st;
+    if (strcmp(how, "bicubic") != 0 && strcmp(how, "bilinear") != 0 && strcmp(how, "random") != 0)
+        return rs_fail(err, RS_EFORMAT, "%s: interpolation: \"%.40s\" is not supported (bicubic, "
+                       "bilinear)", at.where, how);
+    if (strcmp(mode, "shortest") != 0 && strcmp(mode, "squash") != 0)
+        return rs_fail(err, RS_EFORMAT, "%s: resize_mode: \"%.40s\" is not supported (shortest, "
+                       "squash)", at.where, mode);
+    if (strcmp(colours, "RGB") != 0)
+        return rs_fail(err, RS_EFORMAT, "%s: mode: \"%.40s\" is not supported (RGB)", at.where,
+                       colours);
+    p->resample = strcmp(how, "bilinear") == 0 ? RS_RESAMPLE_BILINEAR : RS_RESAMPLE_BICUBIC;
+    p->keep_aspect = p->do_center_crop = strcmp(mode, "shortest") == 0;
+    return RS_OK;
+}
+
+static rs_status load_open_clip(rs_preprocess *p, const char *path, size_t image_size, rs_err *err)
+{
+    char where[300];
+    rs_json_at at = {NULL, where};
+    bool ignored = false;
+    json_t *doc = NULL;
+    rs_status st = load_object(&doc, path, err);
+
     if (st != RS_OK)
         return st;
-    if (!json_is_object(doc)) {
-        st = rs_fail(err, RS_ECORRUPT, "%s: not a JSON object", path);
-        goto done;
-    }
-    st = read_family(&f, (rs_json_at){doc, path}, err);
-    if (st != RS_OK)
-        goto done;
-    set_defaults(p, f, image_size);
-    st = read_fields(p, (rs_json_at){doc, path}, err);
-done:
+    snprintf(where, sizeof where, "%s: preprocess_cfg", path);
+    at.object = json_object_get(doc, "preprocess_cfg");
+    set_defaults(p, RS_PROCESSOR_OPEN_CLIP, image_size);
+    if (at.object && !json_is_object(at.object))
+        st = rs_fail(err, RS_ECORRUPT, "%s: wanted an object", where);
+    if (st == RS_OK && (st = read_modes(p, at, err)) == RS_OK &&
+        (st = read_three(at, "mean", -1e6, p->mean, err)) == RS_OK &&
+        (st = read_three(at, "std", 1e-6, p->std, err)) == RS_OK)
+        st = read_size(at, "size", &p->resize_height, &p->resize_width, &ignored, err);
+    p->crop_height = p->resize_height;
+    p->crop_width = p->resize_width;
     json_decref(doc);
+    return st;
+}
+
+rs_status rs_preprocess_open(rs_preprocess *p, const char *folder, rs_processor usual,
+                             size_t image_size, rs_err *err)
+{
+    rs_layout layout;
+    char *path = NULL;
+    rs_status st = rs_model_layout(&layout, folder, err);
+
+    if (st != RS_OK)
+        return st;
+    path = rs_path_join(folder, layout == RS_LAYOUT_HF ? "preprocessor_config.json"
+                                                       : rs_layout_config(layout));
+    if (!path)
+        return rs_fail(err, RS_ENOMEM, "%s: no memory", folder);
+    set_defaults(p, usual, image_size);
+    if (layout == RS_LAYOUT_OPEN_CLIP)
+        st = load_open_clip(p, path, image_size, err);
+    else if (rs_file_exists(path))
+        st = rs_preprocess_load(p, path, image_size, err);
+    rs_free(path);
     return st;
 }
 
@@ -226,7 +318,8 @@ rs_status rs_preprocess_save(const rs_preprocess *p, const char *path, rs_err *e
     rs_buf b = {0};
     rs_status st;
 
-    rs_buf_printf(&b, "{\n  \"image_processor_type\": \"CLIPImageProcessor\",\n");
+    rs_buf_printf(&b, "{\n  \"image_processor_type\": \"%s\",\n",
+                  families[p->processor].whole);
     rs_buf_printf(&b, "  \"do_resize\": %s,\n  \"do_center_crop\": %s,\n  \"do_rescale\": %s,\n"
                   "  \"do_normalize\": %s,\n  \"do_convert_rgb\": true,\n",
                   word[p->do_resize], word[p->do_center_crop], word[p->do_rescale],

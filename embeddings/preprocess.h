@@ -22,7 +22,13 @@
 typedef enum { RS_RESAMPLE_NEAREST, RS_RESAMPLE_BILINEAR, RS_RESAMPLE_BICUBIC,
                RS_RESAMPLE_LANCZOS } rs_resample;
 
+/* Whose steps these are: what its files leave out, what is written back. open_clip's are
+ * torchvision's: a crop that cannot be in the middle rounds to even, not down. */
+typedef enum { RS_PROCESSOR_CLIP, RS_PROCESSOR_SIGLIP, RS_PROCESSOR_VIT, RS_PROCESSOR_OPEN_CLIP
+} rs_processor;
+
 typedef struct {
+    rs_processor processor;
     bool        do_resize, do_center_crop, do_rescale, do_normalize;
     bool        keep_aspect;            /* "shortest_edge"; else exactly width x height */
     size_t      resize_height, resize_width;   /* equal when keep_aspect */
@@ -37,6 +43,11 @@ typedef struct {
  * library has it. A missing file gives CLIP's defaults for `image_size`. RS_ECORRUPT and
  * RS_EFORMAT name file and field. */
 rs_status rs_preprocess_load(rs_preprocess *p, const char *path, size_t image_size, rs_err *err);
+/* The one of a model folder: its preprocessor_config.json, or "preprocess_cfg" of its
+ * open_clip_config.json. Where the former is missing, what `usual` leaves out. */
+rs_status rs_preprocess_open(rs_preprocess *p, const char *folder, rs_processor usual,
+                             size_t image_size, rs_err *err);
+/* As a preprocessor_config.json; an open_clip one as CLIP's, which it nearly is. */
 rs_status rs_preprocess_save(const rs_preprocess *p, const char *path, rs_err *err);
 void      rs_preprocess_clip(rs_preprocess *p, size_t image_size);     /* CLIP's defaults */
 

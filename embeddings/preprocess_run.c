@@ -20,10 +20,14 @@
  * `to` of the crop; the rest stays black. The halves round as the reference's do. */
 typedef struct { size_t from, to, n; } span;
 
-static span centre(size_t have, size_t want)
+static span centre(size_t have, size_t want, rs_processor processor)
 {
+    const size_t over = have - want;
+
+    if (have >= want && processor == RS_PROCESSOR_OPEN_CLIP)
+        return (span){over / 2 + (over % 4 == 3), 0, want};
     if (have >= want)
-        return (span){(have - want) / 2, 0, want};
+        return (span){over / 2, 0, want};
     return (span){0, (want - have + 1) / 2, have};
 }
 
@@ -118,8 +122,8 @@ rs_status rs_preprocess_rows_new(rs_preprocess_rows **out, const rs_preprocess *
     if (!r)
         return rs_fail(err, RS_ENOMEM, "no memory to preprocess an image");
     r->p = p;
-    r->sx = centre(w.full_width, p->crop_width);
-    r->sy = centre(w.full_height, p->crop_height);
+    r->sx = centre(w.full_width, p->crop_width, p->processor);
+    r->sy = centre(w.full_height, p->crop_height, p->processor);
     w.x = r->sx.from;
     w.y = r->sy.from;
     w.width = r->sx.n;
