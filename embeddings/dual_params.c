@@ -332,23 +332,21 @@ static rs_status open_files(rs_dual_config *c, rs_tensors **t, char **text, cons
                             rs_err *err)
 {
     rs_layout layout;
-    char *config = NULL, *weights = NULL;
+    char *config;
     rs_status st = rs_model_layout(&layout, folder, err);
 
     if (st != RS_OK)
         return st;
     config = rs_path_join(folder, rs_layout_config(layout));
-    weights = rs_path_join(folder, rs_layout_weights(layout));
-    if (!config || !weights)
-        st = rs_fail(err, RS_ENOMEM, "open %s: no memory", folder);
-    else if (layout == RS_LAYOUT_HF) {
+    if (!config)
+        return rs_fail(err, RS_ENOMEM, "open %s: no memory", folder);
+    if (layout == RS_LAYOUT_HF) {
         if ((st = rs_dual_config_load(c, config, err)) == RS_OK)
-            st = rs_tensors_open_model(t, folder, err);
-    } else if ((st = rs_tensors_open(t, weights, err)) == RS_OK) {
+            st = rs_model_tensors(t, folder, err);
+    } else if ((st = rs_model_tensors(t, folder, err)) == RS_OK) {
         st = rs_open_clip_config_load(c, text, config, *t, err);
     }
     rs_free(config);
-    rs_free(weights);
     return st;
 }
 

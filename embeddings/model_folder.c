@@ -50,6 +50,21 @@ rs_status rs_model_layout(rs_layout *out, const char *folder, rs_err *err)
     return RS_OK;                       /* what is missing is told by who opens it */
 }
 
+rs_status rs_model_tensors(rs_tensors **out, const char *folder, rs_err *err)
+{
+    rs_layout layout;
+    char path[PATH_MAX];
+    rs_status st = rs_model_layout(&layout, folder, err);
+
+    *out = NULL;
+    if (st != RS_OK)
+        return st;
+    if (layout == RS_LAYOUT_HF)
+        return rs_tensors_open_model(out, folder, err);
+    snprintf(path, sizeof path, "%s/%s", folder, layouts[layout].weights);
+    return rs_tensors_open(out, path, err);
+}
+
 rs_layout rs_layout_of(const rs_dual_config *c)
 {
     return c->vision.kind == RS_TOWER_CLIP || c->vision.kind == RS_TOWER_SIGLIP

@@ -14,11 +14,14 @@
 
 #include "base/status.h"
 #include "embeddings/dual.h"
+#include "embeddings/safetensors.h"
 
 typedef enum { RS_LAYOUT_HF, RS_LAYOUT_OPEN_CLIP } rs_layout;
 
 /* RS_EFORMAT: its weights are a pickle. What is missing is told by whoever opens it. */
 rs_status rs_model_layout(rs_layout *out, const char *folder, rs_err *err);
+/* The weights of a folder, as rs_tensors_open. */
+rs_status rs_model_tensors(rs_tensors **out, const char *folder, rs_err *err);
 /* The one that models of this config are written in. */
 rs_layout rs_layout_of(const rs_dual_config *c);
 
