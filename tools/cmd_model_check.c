@@ -39,7 +39,7 @@ static const char *preprocess_words(rs_arena *mem, const rs_preprocess *p)
 static void print_tower(const char *what, const rs_tower_config *t, size_t parameters,
                         const char *reads)
 {
-    printf("%-12s %.1f M parameters; %zu layers of width %zu, %zu heads, MLP %zu (%s); %s\n", what,
+    printf("%-12s %.2f M parameters; %zu layers of width %zu, %zu heads, MLP %zu (%s); %s\n", what,
            (double)parameters * 1e-6, t->layers, t->width, t->heads, t->mlp,
            rs_activation_name(t->act), reads);
 }
@@ -80,7 +80,7 @@ static void print_text(rs_cli *c, const rs_model_report *r, size_t threads)
     printf("\nfamily       %s (%s layout), trained with a %s loss\nlicence      ", rs_dual_family(m),
            r->layout, rs_dual_sigmoid(m) ? "sigmoid" : "softmax");
     rs_print_line(r->licence ? r->licence : "not told (no \"license:\" in README.md)");
-    printf("\nvectors      of %zu floats\nparameters   %.1f M, %.1f MB of tensors (%s)\n", m->dim,
+    printf("\nvectors      of %zu floats\nparameters   %.2f M, %.2f MB of tensors (%s)\n", m->dim,
            (double)r->parameters * 1e-6, (double)r->bytes * 1e-6, dtype_words(mem, r));
     print_tower("images", &m->vision, r->vision_parameters, images ? images : "");
     print_tower("texts", &m->text, r->text_parameters, texts ? texts : "");

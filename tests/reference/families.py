@@ -10,7 +10,8 @@ BERT are open_clip's own classes (BiomedCLIP is the latter two). Writes
     pixels, ids I32 [3 x max_tokens], length I32 [3], image_features, text_features,
     d_image, d_text, grad.NAME                 as in towers.py
   tests/data/families_full.safetensors, of the published sizes with 1000 words and weights
-  by a formula: NAME.image and NAME.text [2 x dim], NAME of siglip, open_clip, biomed
+  by a formula: NAME.image and NAME.text [2 x dim], NAME of siglip, open_clip, biomed;
+  given as arguments, only these are made anew
 
 SigLIP's texts are padded to max_tokens with the pad token and computed whole, BERT's
 padding is masked.
@@ -25,7 +26,7 @@ import timm
 import torch
 from open_clip.hf_model import HFTextEncoder
 from open_clip.timm_model import TimmModel
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from timm.models.vision_transformer import VisionTransformer
 from transformers import BertConfig, SiglipConfig, SiglipModel
 
@@ -190,24 +191,33 @@ def full_one(out, name, model, ids):
     print(name, out[name + ".image"][0, :3], out[name + ".text"][0, :3])
 
 
-def full():
-    out = {}
-    full_one(out, "siglip", siglip(dict(), dict(vocab_size=1000)), full_ids(64, 1, False))
-    full_one(out, "open_clip", open_clip.CLIP(
+FULL = {
+    "siglip": lambda: (siglip(dict(), dict(vocab_size=1000)), full_ids(64, 1, False)),
+    "open_clip": lambda: (open_clip.CLIP(
         512, dict(image_size=224, layers=12, width=768, patch_size=32),
         dict(context_length=77, vocab_size=1000, width=512, heads=8, layers=12),
-        quick_gelu=True), full_ids(77, 0, True))
-    full_one(out, "biomed", biomed("vit_base_patch16_224", dict(vocab_size=1000), 512),
-             full_ids(256, 0, False))
-    save(DATA / "families_full.safetensors", out)
+        quick_gelu=True), full_ids(77, 0, True)),
+    "biomed": lambda: (biomed("vit_base_patch16_224", dict(vocab_size=1000), 512),
+                       full_ids(256, 0, False)),
+}
+
+
+def full(names):
+    """One model at a time is in memory, its library's own start is not waited for."""
+    for name in ("kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"):
+        setattr(torch.nn.init, name, lambda p, *args, **kwargs: p)
+    path = DATA / "families_full.safetensors"
+    out = load_file(path) if path.exists() else {}
+    for name in names:
+        full_one(out, name, *FULL[name]())
+        save(path, out)
 
 
 def main():
-    which = sys.argv[1] if len(sys.argv) > 1 else "all"
-    if which in ("tiny", "all"):
+    which = sys.argv[1:] or ["tiny", *FULL]
+    if "tiny" in which:
         tiny()
-    if which in ("full", "all"):
-        full()
+    full([name for name in FULL if name in which])
 
 
 if __name__ == "__main__":
