@@ -56,13 +56,19 @@ static void write_one(size_t file, const uint8_t *data, size_t size)
 static void use(const rs_tokenizer *t)
 {
     static const char text[] = "No <|endoftext|> R\xc3\xb6ntgen aaaabbbbabab [X] \xff";
+    int32_t bos = rs_tokenizer_bos(t), eos = rs_tokenizer_eos(t), pad = rs_tokenizer_pad(t);
     int32_t ids[200];
     rs_buf out = {0};
     size_t n;
     bool cut;
+    rs_status st = rs_tokenizer_encode(t, text, sizeof text - 1, ids, 200, &n, &cut, NULL);
 
-    want(rs_tokenizer_encode(t, text, sizeof text - 1, ids, 200, &n, &cut, NULL) == RS_OK);
-    want(n >= 2 && !cut && ids[0] == rs_tokenizer_bos(t) && ids[n - 1] == rs_tokenizer_eos(t));
+    want(st == RS_OK || st == RS_ELIMIT);        /* a normalizer may grow the text too much */
+    if (st != RS_OK)
+        return;
+    want(n >= rs_tokenizer_extra(t) && (bos < 0 || ids[0] == bos) &&
+         (eos < 0 || ids[n - 1] == eos));
+    want(pad >= -1 && pad < (int32_t)rs_tokenizer_size(t));
     for (size_t i = 0; i < n; i++)
         want(ids[i] >= 0 && (size_t)ids[i] < rs_tokenizer_size(t));
     rs_tokenizer_decode(t, ids, n, &out);
