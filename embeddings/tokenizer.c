@@ -10,7 +10,8 @@
 /* ---- Opening --------------------------------------------------------- */
 
 /* The files that may decide, in the order in which they do. */
-enum { VOCAB_JSON, MERGES_TXT, TOKENIZER_JSON, SPIECE_MODEL, VOCAB_TXT, CONFIG, FILES };
+enum { VOCAB_JSON, MERGES_TXT, TOKENIZER_JSON, SPIECE_MODEL, VOCAB_TXT, CONFIG, OPEN_CLIP,
+       FILES };
 
 typedef struct {
     char *path[FILES];
@@ -20,7 +21,8 @@ typedef struct {
 static bool find_files(files *f, const char *folder)
 {
     static const char *const name[FILES] = {"vocab.json", "merges.txt", "tokenizer.json",
-                                            "spiece.model", "vocab.txt", "tokenizer_config.json"};
+                                            "spiece.model", "vocab.txt", "tokenizer_config.json",
+                                            "open_clip_config.json"};
     for (size_t i = 0; i < FILES; i++) {
         f->path[i] = rs_path_join(folder, name[i]);
         if (!f->path[i])
@@ -49,6 +51,17 @@ static rs_status open_json(rs_tokenizer **out, const char *path, const json_t *c
     return st;
 }
 
+static rs_status tidy_as_open_clip(rs_tokenizer *t, const char *path, rs_err *err)
+{
+    json_t *config = NULL;
+    rs_status st = rs_json_load(&config, path, RS_TOKENIZER_FILE_MAX, err);
+
+    if (st == RS_OK)
+        st = rs_words_tidy(t, config, path, err);
+    json_decref(config);
+    return st;
+}
+
 static rs_status open_files(rs_tokenizer **out, const files *f, const char *folder, rs_err *err)
 {
     json_t *config = NULL;
@@ -66,6 +79,11 @@ static rs_status open_files(rs_tokenizer **out, const files *f, const char *fold
              f->there[SPIECE_MODEL] ? rs_spiece_load(out, f->path[SPIECE_MODEL], config, err) :
              rs_words_load_txt(out, f->path[VOCAB_TXT], config, err);
     json_decref(config);
+    if (st == RS_OK && f->there[OPEN_CLIP] &&
+        (st = tidy_as_open_clip(*out, f->path[OPEN_CLIP], err)) != RS_OK) {
+        rs_tokenizer_close(*out);
+        *out = NULL;
+    }
     return st;
 }
 

@@ -17,6 +17,8 @@
  *   Unigram    tokenizer.json as the tokenizers library runs it (tokenizer_json.c);
  *              spiece.model as SiglipTokenizer runs SentencePiece (spiece.c)
  *   WordPiece  BertTokenizerFast (wordpiece_int.h)
+ * Where open_clip_config.json lies beside them (BiomedCLIP), Unigram and WordPiece tidy a
+ * text first as open_clip's HFTokenizer does (tidy_int.h).
  * Special tokens are found inside texts too, as there. words_int.h says which rare code
  * points an older Unicode treats otherwise.
  * Radford et al. 2021, arXiv:2103.00020; Sennrich et al. 2016, arXiv:1508.07909;

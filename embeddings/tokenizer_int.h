@@ -62,6 +62,9 @@ rs_status rs_words_load_json(rs_tokenizer **out, rs_tokenizer_kind kind, const j
                              const json_t *config, const char *path, rs_err *err);
 rs_status rs_words_load_txt(rs_tokenizer **out, const char *path, const json_t *config,
                             rs_err *err);
+/* Texts are tidied as open_clip does: `config` is a parsed open_clip_config.json. Of the
+ * two above only; of others nothing changes. RS_EFORMAT for a way that is not known. */
+rs_status rs_words_tidy(rs_tokenizer *t, const json_t *config, const char *path, rs_err *err);
 rs_status rs_spiece_load(rs_tokenizer **out, const char *path, const json_t *config, rs_err *err);
 
 #endif

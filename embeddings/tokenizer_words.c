@@ -83,7 +83,9 @@ static rs_status encode(const rs_tokenizer *base, const char *text, size_t len, 
 
     rs_utf8_repair(&valid, text, len);
     st = valid.failed ? rs_fail(err, RS_ENOMEM, "text of %zu bytes: no memory", len) :
-         put_text(&r, valid.data, valid.len);
+         rs_tidy(r.t->tidy, &valid, &r.room, err);
+    if (st == RS_OK)
+        st = put_text(&r, valid.data, valid.len);
     rs_cut_room_clear(&r.cut);
     rs_unigram_room_clear(&r.unigram);
     rs_buf_clear(&r.plain);
@@ -187,3 +189,22 @@ static void close_words(rs_tokenizer *base)
 
 const rs_tokenizer_ops rs_unigram_ops = {RS_TOKENIZER_UNIGRAM, encode, decode, close_words};
 const rs_tokenizer_ops rs_wordpiece_ops = {RS_TOKENIZER_WORDPIECE, encode, decode, close_words};
+
+/* text_cfg.tokenizer_kwargs.clean; "whitespace" is open_clip's default. */
+rs_status rs_words_tidy(rs_tokenizer *base, const json_t *config, const char *path, rs_err *err)
+{
+    const json_t *model = json_object_get(config, "model_cfg");
+    const json_t *text = json_object_get(model ? model : config, "text_cfg");
+    rs_json_at at = {json_object_get(text, "tokenizer_kwargs"), path};
+    const char *clean;
+    rs_status st;
+
+    if (base->ops != &rs_unigram_ops && base->ops != &rs_wordpiece_ops)
+        return RS_OK;
+    if ((st = rs_json_str(at, "clean", "whitespace", &clean, err)) != RS_OK)
+        return st;
+    if (!rs_tidy_named(&((rs_word_tokenizer *)base)->tidy, clean))
+        return rs_fail(err, RS_EFORMAT, "%s: text_cfg.tokenizer_kwargs.clean: \"%.40s\" is not "
+                       "supported", path, clean);
+    return RS_OK;
+}

@@ -1,8 +1,8 @@
 /* tokenizer_words_int.h - what Unigram and WordPiece share: everything but the cutting of
  * one word.
  *
- *   text -> tidied (open_clip only) -> added tokens part it -> normalised -> more added
- *   tokens part it -> cut into words -> each word by the model -> ids
+ *   text -> tidied (tidy_int.h; open_clip only) -> added tokens part it -> normalised
+ *   -> more added tokens part it -> cut into words -> each word by the model -> ids
  *
  * Private to embeddings/.
  *
@@ -14,6 +14,7 @@
 #include "embeddings/added_int.h"
 #include "embeddings/normaliser_int.h"
 #include "embeddings/pretoken_int.h"
+#include "embeddings/tidy_int.h"
 #include "embeddings/tokenizer_int.h"
 #include "embeddings/unigram_int.h"
 #include "embeddings/wordpiece_int.h"
@@ -26,6 +27,7 @@ typedef struct {
 
 typedef struct {
     rs_tokenizer  base;
+    rs_tidy_kind  tidy;
     rs_added_set  raw, normalised;
     rs_normaliser normaliser;
     rs_cutter     cutter;

@@ -3,11 +3,14 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/normaliser_int.h"
 #include "embeddings/pretoken_int.h"
+#include "embeddings/tidy_int.h"
 #include "embeddings/wordpiece_int.h"
 
 #include "base/clock.h"
 #include "base/random.h"
 #include "word_strings.h"
+
+#define TOKENS "[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
 
 /* The vocabulary of tests/data as vocab.txt, with a config if there is one. */
 static rs_tokenizer *open_txt(const char *config)
@@ -231,6 +234,139 @@ static void test_every_code_point(void **state)
     rs_free(hashes);
 }
 
+/* ---- Tidied as open_clip does --------------------------------------------- */
+
+static void check_tidy(const char *text, rs_tidy_kind kind, const char *want, size_t number)
+{
+    rs_buf b = {0}, room = {0};
+
+    rs_buf_puts(&b, text);
+    assert_int_equal(rs_tidy(kind, &b, &room, NULL), RS_OK);
+    rs_buf_putc(&b, '\0');
+    if (strcmp(b.data, want) != 0)
+        fail_msg("tidy.jsonl, line %zu, way %d: \"%s\", wanted \"%s\"", number, (int)kind, b.data,
+                 want);
+    rs_buf_clear(&b);
+    rs_buf_clear(&room);
+}
+
+static void test_tidy(void **state)
+{
+    size_t len, number = 0;
+    char *text = read_bytes(WORDS "tidy.jsonl", &len), *at = text, *line;
+
+    (void)state;
+    while ((line = next_line(&at)) != NULL) {
+        json_t *row;
+        const char *s[4];
+
+        assert_int_equal(rs_json_parse(&row, line, strlen(line), "tidy.jsonl", NULL), RS_OK);
+        number++;
+        for (size_t i = 0; i < 4; i++)
+            s[i] = json_string_value(json_array_get(row, i));
+        check_tidy(s[0], RS_TIDY_NONE, s[0], number);
+        check_tidy(s[0], RS_TIDY_SPACE, s[1], number);
+        check_tidy(s[0], RS_TIDY_LOWER, s[2], number);
+        check_tidy(s[0], RS_TIDY_CANONICAL, s[3], number);
+        json_decref(row);
+    }
+    assert_true(number > 70);
+    rs_free(text);
+}
+
+static rs_tokenizer *open_beside(const char *open_clip)
+{
+    rs_tokenizer *t;
+
+    write_file("open_clip_config.json", open_clip, strlen(open_clip));
+    t = open_txt(NULL);
+    remove_file("open_clip_config.json");
+    return t;
+}
+
+/* BiomedCLIP's folder: the captions' ids are those of open_clip. */
+static void test_tidied_captions(void **state)
+{
+    rs_tokenizer *t = open_beside("{\"model_cfg\": {\"text_cfg\": {\"context_length\": 256}}}");
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    size_t len, number = 0;
+    char *hashes = read_bytes(WORDS "captions_tidy.txt", &len), *at = hashes, *line;
+    char *captions, *from;
+
+    (void)state;
+    if (!rs_file_exists(CAPTIONS)) {
+        print_message("skipped: ../shared/data is absent\n");
+        rs_free(hashes);
+        rs_tokenizer_close(t);
+        skip();
+    }
+    from = captions = read_bytes(CAPTIONS, &len);
+    while ((line = next_line(&from)) != NULL) {
+        int32_t ids[ROOM];
+        unsigned want = 0;
+        json_t *row;
+        const json_t *text;
+        size_t n;
+        bool cut;
+
+        assert_int_equal(rs_json_parse(&row, line, strlen(line), "captions", NULL), RS_OK);
+        text = json_object_get(row, "text");
+        assert_int_equal(rs_tokenizer_encode(t, json_string_value(text), json_string_length(text),
+                                             ids, ROOM, &n, &cut, NULL), RS_OK);
+        json_decref(row);
+        h = fnv(h, ids, n);
+        if (++number % 10 != 0 && *from)
+            continue;
+        line = next_line(&at);
+        assert_true(line && sscanf(line, "%x", &want) == 1);
+        if (fold(h) != want)
+            fail_msg("one of the captions up to %zu has other ids", number);
+        h = UINT64_C(0xcbf29ce484222325);
+    }
+    assert_null(next_line(&at));
+    rs_free(captions);
+    rs_free(hashes);
+    rs_tokenizer_close(t);
+}
+
+static void test_ways_to_tidy(void **state)
+{
+    static const char quotes[] = "\u201cLUNG\u201d_a";
+    static const char unknown[] = "{\"text_cfg\":{\"tokenizer_kwargs\":{\"clean\":\"x\"}}}";
+    static const struct { const char *config, *same; } rows[] = {
+        {"{}", "\"lung\"_a"}, {"{\"text_cfg\": {}}", "\"lung\"_a"},
+        {"{\"text_cfg\": {\"tokenizer_kwargs\": {\"clean\": \"lower\"}}}", "\"lung\"_a"},
+        {"{\"model_cfg\": {\"text_cfg\": {\"tokenizer_kwargs\": {\"clean\": \"canonicalize\"}}}}",
+         "lung a"},
+    };
+    rs_tokenizer *plain = open_txt(NULL), *t;
+    rs_err err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int32_t ids[2][32];
+        size_t n[2];
+        bool cut;
+
+        t = open_beside(rows[i].config);
+        assert_int_equal(rs_tokenizer_encode(t, quotes, strlen(quotes), ids[0], 32, &n[0], &cut,
+                                             NULL), RS_OK);
+        assert_int_equal(rs_tokenizer_encode(plain, rows[i].same, strlen(rows[i].same), ids[1], 32,
+                                             &n[1], &cut, NULL), RS_OK);
+        assert_int_equal(n[0], n[1]);
+        assert_memory_equal(ids[0], ids[1], n[0] * sizeof ids[0][0]);
+        rs_tokenizer_close(t);
+    }
+    rs_tokenizer_close(plain);
+    write_file("vocab.txt", TOKENS, strlen(TOKENS));
+    write_file("open_clip_config.json", unknown, strlen(unknown));
+    assert_int_equal(rs_tokenizer_open(&t, folder, &err), RS_EFORMAT);
+    assert_null(t);
+    assert_non_null(strstr(err.msg, "open_clip_config.json: text_cfg.tokenizer_kwargs.clean: \"x\""));
+    remove_file("open_clip_config.json");
+    remove_file("vocab.txt");
+}
+
 /* ---- Any text ------------------------------------------------------------ */
 
 static void test_any_bytes(void **state)
@@ -338,8 +474,6 @@ static void test_longest_match(void **state)
 }
 
 /* ---- Damaged files ------------------------------------------------------- */
-
-#define TOKENS "[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
 
 static void test_damaged_txt(void **state)
 {
@@ -467,6 +601,9 @@ int main(void)
         cmocka_unit_test(test_how_texts_are_finished),
         cmocka_unit_test(test_decode),
         cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_tidy),
+        cmocka_unit_test(test_tidied_captions),
+        cmocka_unit_test(test_ways_to_tidy),
         cmocka_unit_test(test_any_bytes),
         cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_longest_match),

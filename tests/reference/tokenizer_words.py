@@ -12,6 +12,8 @@ strings.jsonl          a string a line ("text", or "hex" for bytes that JSON can
 generated.txt          a line for each ten of 10,000 generated strings: a hash of their
                        ids by each; tests/embeddings/word_strings.h generates them again
 captions.txt           the same for the captions of ../shared/data/roco_captions
+tidy.jsonl             texts as open_clip tidies them, in its three ways
+captions_tidy.txt      hashes of the captions' ids by bert after open_clip's "whitespace"
 classes.txt            a hash of what BERT does with each code point
 
 siglip   tokenizer.json as published for SigLIP: lower case, signs dropped, nmt_nfkc
@@ -21,16 +23,19 @@ odd      whatever else the files may ask for
 bert     BertTokenizerFast, lower case; cased: without
 The hashes are of each string's ids, then of those cut at 64.
 
-Needs ../shared/data, `pip install sentencepiece==0.2.0 'protobuf<4'` and a folder that
+Needs ../shared/data, `pip install sentencepiece==0.2.0 'protobuf<4' ftfy` and a folder that
 `build/phantoms sample --cases 1200 --seed 1` has drawn: with --train the vocabularies
 are trained anew from its reports, the texts of this repository and generated strings.
 """
 import base64
+import html
 import json
 import os
+import string
 import struct
 import sys
 
+import ftfy
 import sentencepiece
 from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers,
                         pre_tokenizers, processors, trainers)
@@ -231,6 +236,32 @@ def generated(seed):
     return out
 
 
+# ---- What open_clip does first (its tokenizer.py, told in our words) -----------
+
+def whitespace(text):
+    text = html.unescape(html.unescape(ftfy.fix_text(text))).strip()
+    return " ".join(text.split())
+
+
+def canonicalize(text):
+    text = whitespace(text).replace("_", " ")
+    return " ".join(text.translate(str.maketrans("", "", string.punctuation)).lower().split())
+
+
+def untidy():
+    yield from ["", " ", " a  b ", "a\tb\nc\r\nd", "a\u00a0b\u3000c\u2028d", "No acute disease.", "X-ray_of (hand)"]
+    yield from ["\u2018a\u2019 \u201cb\u201d \u201e \u201ac", "patient\u2019s", "\u02bcn", "it's \"so\"", "5\u2032 6\u2033"]
+    yield from ["a &amp; b", "a &lt; b &gt; c", "&lt;b&gt;x", "<b>a &amp; b</b>", "&amp;lt;", "&amp;amp;lt;", "a&nbsp;b",
+                "37&deg;C", "37&deg C", "&#176;C", "&#xb0;C", "&#x2019;s", "&rsquo;s", "&zzz;", "&", "a & b",
+                "&;", "&#;", "&#x;", "&#0;", "&#150;", "&#1114112;", "&#xd800;", "R&D", "&alpha;-helix", "&ge; 5"]
+    yield from ["\ufb01brosis e\ufb00usion", "\ufb03 \ufb04 \ufb05 \ufb06", "\u0132 \u0133 \u01c4 \u01c6 \u01f1"]
+    yield from ["\uff21\uff22\uff23 \uff11\uff12", "\uff08a\uff09", "\uff76\uff9e", "a\u3000b"]
+    yield from ["e\u0301", "R\u00f6ntgen", "RO\u0308NTGEN", "\u212b", "\u00bd", "\u80ba", "\u0130", "\ud55c\uae00", "\u2160"]
+    yield from ["a\x00b", "a\x08b", "a\x0bb", "a\x0cb", "a\x1cb", "a\x7fb", "a\x85b", "a\ufeffb", "a\u200bb",
+                "a\u206ab", "a\ufffcb", "\x93a\x94", "a\x96b"]
+    yield from ["-5 HU", "3.5 cm \u00d7 2 cm", "T2-weighted", "BI-RADS\u00ae 4", "10 \u00b5m", "a\u2013b\u2014c\u2026"]
+
+
 # ---- Writing -----------------------------------------------------------------
 
 def digest(h, ids):
@@ -251,6 +282,24 @@ def write_digests(name, texts, by):
                     h = digest(digest(h, ids), cut(ids, tokenizer))
                 row.append(f"{(h ^ h >> 32) & 0xffffffff:08x}")
             f.write(" ".join(row) + "\n")
+
+
+def write_tidy():
+    bert = BertTokenizerFast(path("vocab.txt"))
+    with open(path("tidy.jsonl"), "w", encoding="ascii") as f:
+        for s in untidy():
+            row = [s.replace("\0", "\x01"), whitespace(s), whitespace(s).lower(), canonicalize(s)]
+            f.write(json.dumps(row, separators=(",", ":")) + "\n")
+    with open(os.path.join(SHARED, "roco_captions", "captions.jsonl"), encoding="utf-8") as f:
+        texts = [json.loads(line)["text"] for line in f]
+    lines = []
+    for i in range(0, len(texts), 10):
+        h = 0xcbf29ce484222325
+        for s in texts[i:i + 10]:
+            h = digest(h, bert(whitespace(s))["input_ids"])
+        lines.append(f"{(h ^ h >> 32) & 0xffffffff:08x}\n")
+    with open(path("captions_tidy.txt"), "w", encoding="ascii") as f:
+        f.writelines(lines)
 
 
 def write_classes():
@@ -285,6 +334,7 @@ def main():
                                     for i in range(N_GENERATED)], by)
     with open(os.path.join(SHARED, "roco_captions", "captions.jsonl"), encoding="utf-8") as f:
         write_digests("captions.txt", [json.loads(line)["text"] for line in f], by)
+    write_tidy()
     write_classes()
 
 
