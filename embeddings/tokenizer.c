@@ -51,6 +51,16 @@ static rs_status open_json(rs_tokenizer **out, const char *path, const json_t *c
     return st;
 }
 
+/* A published SigLIP folder has both forms, and the library runs the class that the config
+ * names: on spiece.model. The two differ in "/", "<" and ">". */
+static bool runs_spiece(const files *f, const json_t *config)
+{
+    const char *class = json_string_value(json_object_get(config, "tokenizer_class"));
+
+    return f->there[SPIECE_MODEL] &&
+           (!f->there[TOKENIZER_JSON] || (class && strcmp(class, "SiglipTokenizer") == 0));
+}
+
 static rs_status tidy_as_open_clip(rs_tokenizer *t, const char *path, rs_err *err)
 {
     json_t *config = NULL;
@@ -75,8 +85,8 @@ static rs_status open_files(rs_tokenizer **out, const files *f, const char *fold
     if (f->there[CONFIG])
         st = rs_json_load(&config, f->path[CONFIG], RS_TOKENIZER_FILE_MAX, err);
     if (st == RS_OK)
-        st = f->there[TOKENIZER_JSON] ? open_json(out, f->path[TOKENIZER_JSON], config, err) :
-             f->there[SPIECE_MODEL] ? rs_spiece_load(out, f->path[SPIECE_MODEL], config, err) :
+        st = runs_spiece(f, config) ? rs_spiece_load(out, f->path[SPIECE_MODEL], config, err) :
+             f->there[TOKENIZER_JSON] ? open_json(out, f->path[TOKENIZER_JSON], config, err) :
              rs_words_load_txt(out, f->path[VOCAB_TXT], config, err);
     json_decref(config);
     if (st == RS_OK && f->there[OPEN_CLIP] &&

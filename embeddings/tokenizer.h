@@ -48,7 +48,9 @@ typedef enum {
 } rs_tokenizer_kind;
 
 /* From a model folder: the first of vocab.json with merges.txt, tokenizer.json (whose
- * model.type says which kind), spiece.model, vocab.txt. RS_ENOENT when none is there;
+ * model.type says which kind), spiece.model, vocab.txt; spiece.model goes before
+ * tokenizer.json where tokenizer_config.json names SiglipTokenizer, which is what the
+ * published library then runs. RS_ENOENT when none is there;
  * RS_ECORRUPT names file and line or field; RS_EFORMAT for a tokenizer of another kind;
  * RS_ELIMIT for a file over 64 MB; RS_EIO, RS_ENOMEM. */
 rs_status rs_tokenizer_open(rs_tokenizer **out, const char *folder, rs_err *err);

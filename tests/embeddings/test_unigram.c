@@ -169,6 +169,31 @@ static void test_pad_token(void **state)
     json_decref(root);
 }
 
+/* With both forms in a folder, as published, the config's class says which is run. */
+static void test_both_forms(void **state)
+{
+    static const char *const config[] = {"{}", "{\"tokenizer_class\": \"SiglipTokenizer\"}"};
+    size_t len;
+    char *model = read_bytes(WORDS "spiece.model", &len);
+    json_t *root = whole_json("siglip");
+
+    (void)state;
+    write_file("spiece.model", model, len);
+    write_json("tokenizer.json", root);
+    for (size_t i = 0; i < 2; i++) {
+        rs_tokenizer *t;
+        write_file("tokenizer_config.json", config[i], strlen(config[i]));
+        t = open_folder(folder);
+        check_strings(t, i ? "spiece" : "siglip");
+        rs_tokenizer_close(t);
+    }
+    remove_file("spiece.model");
+    remove_file("tokenizer.json");
+    remove_file("tokenizer_config.json");
+    json_decref(root);
+    rs_free(model);
+}
+
 static void check_decode(const rs_tokenizer *t, const char *text, const char *want)
 {
     int32_t ids[ROOM];
@@ -723,6 +748,7 @@ int main(void)
         cmocka_unit_test(test_published_ids),
         cmocka_unit_test(test_how_texts_are_finished),
         cmocka_unit_test(test_pad_token),
+        cmocka_unit_test(test_both_forms),
         cmocka_unit_test(test_decode),
         cmocka_unit_test(test_best_cut),
         cmocka_unit_test(test_any_bytes),
