@@ -356,7 +356,7 @@ static rs_status take_pad(const loader *l, rs_err *err)
     rs_json_at padding = {json_object_get(l->root, "padding"), l->path};
     rs_status st = RS_OK;
 
-    base->pads = is_unigram(l);
+    base->pads = is_unigram(l) && base->bos < 0;     /* with a bos it is a BERT's, and masked */
     if (name) {
         base->pad = id_of(l, name);
         return base->pad >= 0 ? RS_OK :

@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "embeddings/words_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -222,26 +223,37 @@ static rs_status take_special(spiece_tokenizer *t, const json_t *config, const c
     return rs_added_put(&t->special, name, strlen(name), (rs_added){.id = *id}, err);
 }
 
-/* Those of tokenizer_config.json's added_tokens_decoder: {"1": {"content": "</s>"}}. */
-static rs_status take_added(spiece_tokenizer *t, const json_t *config, rs_err *err)
+/* One of tokenizer_config.json's added_tokens_decoder: {"1": {"content": "</s>"}}: a
+ * piece, or a token behind them all. */
+static rs_status take_added(spiece_tokenizer *t, const char *key, const json_t *token, rs_err *err)
 {
+    const char *text = json_string_value(json_object_get(token, "content"));
+    int32_t piece = text ? rs_trie_find(&t->model.all, text, strlen(text)) : -1;
+    char *end;
+    long id = strtol(key, &end, 10);
+    bool behind = id >= (long)t->model.n && id < (long)t->model.n + RS_ADDED_MAX;
+
+    if (!text || !*text || *end || !*key || (piece >= 0 ? id != piece : !behind))
+        return rs_fail(err, RS_ECORRUPT, "tokenizer_config.json: added_tokens_decoder: \"%.20s\": "
+                       "wanted a piece of spiece.model with its id, or an id behind them", key);
+    if ((size_t)id >= t->base.size)
+        t->base.size = (size_t)id + 1;
+    return rs_added_put(&t->special, text, strlen(text), (rs_added){.id = (int32_t)id}, err);
+}
+
+static rs_status take_all_added(spiece_tokenizer *t, const json_t *config, rs_err *err)
+{
+    json_t *list = json_object_get(config, "added_tokens_decoder");
     const char *key;
-    json_t *v;
-    rs_status st = RS_OK;
+    json_t *token;
+    rs_status st;
 
-    json_object_foreach(json_object_get(config, "added_tokens_decoder"), key, v) {
-        const char *text = json_string_value(json_object_get(v, "content"));
-        int32_t id = text ? rs_trie_find(&t->model.all, text, strlen(text)) : -1;
-        char want[16];
-
-        snprintf(want, sizeof want, "%d", (int)id);
-        if (id < 0 || strcmp(want, key) != 0)
-            return rs_fail(err, RS_ECORRUPT, "tokenizer_config.json: added_tokens_decoder: "
-                           "\"%.20s\" is not a piece of spiece.model with its id", key);
-        st = rs_added_put(&t->special, text, strlen(text), (rs_added){.id = id}, err);
-        if (st != RS_OK)
+    if (json_object_size(list) > RS_ADDED_MAX)
+        return rs_fail(err, RS_ELIMIT, "tokenizer_config.json: added_tokens_decoder: %zu tokens, at "
+                       "most %d", json_object_size(list), RS_ADDED_MAX);
+    json_object_foreach(list, key, token)
+        if ((st = take_added(t, key, token, err)) != RS_OK)
             return st;
-    }
     return RS_OK;
 }
 
@@ -265,7 +277,7 @@ static rs_status take_config(spiece_tokenizer *t, const json_t *config, rs_err *
         (st = take_special(t, config, "eos_token", "</s>", &t->base.eos, err)) != RS_OK ||
         (st = take_special(t, config, "pad_token", "</s>", &t->base.pad, err)) != RS_OK)
         return st;
-    return take_added(t, config, err);
+    return take_all_added(t, config, err);
 }
 
 /* How many tokens the unknown token is as a text. */
@@ -289,10 +301,10 @@ static rs_status build_readings(spiece_tokenizer *t, rs_err *err)
     const rs_spiece *m = &t->model;
     rs_buf all = {0};
 
-    t->readings.at = rs_calloc(m->n + 1, sizeof *t->readings.at);
-    for (size_t i = 0; t->readings.at && i < m->n; i++) {
-        const rs_piece *p = &m->piece[i];
-        if (p->type != RS_PIECE_CONTROL && p->type != RS_PIECE_UNKNOWN)
+    t->readings.at = rs_calloc(t->base.size + 1, sizeof *t->readings.at);
+    for (size_t i = 0; t->readings.at && i < t->base.size; i++) {
+        const rs_piece *p = i < m->n ? &m->piece[i] : NULL;
+        if (p && p->type != RS_PIECE_CONTROL && p->type != RS_PIECE_UNKNOWN)
             rs_reading_put(&all, p->text, p->len, p->type == RS_PIECE_BYTE);
         t->readings.at[i + 1] = (uint32_t)all.len;
     }

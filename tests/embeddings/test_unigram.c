@@ -593,6 +593,46 @@ static void test_small_model(void **state)
     rs_buf_clear(&b);
 }
 
+/* Tokens that only the config knows. */
+static void test_added_to_a_model(void **state)
+{
+    static const struct { const char *tokens, *want; } rows[] = {
+        {"\"1\": {\"content\": \"</s>\"}, \"9\": {\"content\": \"[x]\"}", NULL},
+        {"\"0\": {\"content\": \"</s>\"}", "\"0\": wanted a piece"},
+        {"\"3\": {\"content\": \"[x]\"}", "\"3\": wanted a piece"},
+        {"\"1x\": {\"content\": \"</s>\"}", "\"1x\": wanted a piece"},
+        {"\"100000\": {\"content\": \"[x]\"}", "\"100000\": wanted a piece"},
+        {"\"7\": {}", "\"7\": wanted a piece"},
+    };
+    rs_buf b = {0};
+
+    (void)state;
+    put_model(&b, "a", -2, 1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char config[200];
+        int32_t ids[8];
+        rs_tokenizer *t;
+        rs_err err = {0};
+        size_t n;
+        bool cut;
+
+        snprintf(config, sizeof config, "{\"added_tokens_decoder\": {%s}}", rows[i].tokens);
+        write_file("tokenizer_config.json", config, strlen(config));
+        if (open_model(&t, b.data, b.len, &err) != (rows[i].want ? RS_ECORRUPT : RS_OK) ||
+            (rows[i].want && !strstr(err.msg, rows[i].want)))
+            fail_msg("row %zu: %s", i, err.msg);
+        if (t) {
+            assert_int_equal(rs_tokenizer_size(t), 10);
+            assert_int_equal(rs_tokenizer_encode(t, "a [X] b", 7, ids, 8, &n, &cut, NULL), RS_OK);
+            assert_int_equal(n, 5);
+            assert_memory_equal(ids, ((const int32_t[]){3, 6, 9, 4, 1}), 5 * sizeof *ids);
+        }
+        rs_tokenizer_close(t);
+    }
+    remove_file("tokenizer_config.json");
+    rs_buf_clear(&b);
+}
+
 static void test_damaged_model(void **state)
 {
     static const struct { const char *piece; float score; char type; const char *want; } rows[] = {
@@ -756,6 +796,7 @@ int main(void)
         cmocka_unit_test(test_too_little_room),
         cmocka_unit_test(test_damaged_json),
         cmocka_unit_test(test_small_model),
+        cmocka_unit_test(test_added_to_a_model),
         cmocka_unit_test(test_damaged_model),
         cmocka_unit_test(test_any_damage_to_a_model),
         cmocka_unit_test(test_charsmap),
