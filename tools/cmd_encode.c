@@ -133,7 +133,7 @@ static const rs_option options[] = {
 
 const rs_command rs_command_encode = {
     .name = "encode", .args = "MODEL", .summary = "turn texts and images into the vectors of a model",
-    .description = "MODEL is a CLIP model folder in Hugging Face layout.\n"
+    .description = "MODEL is a model folder as published; radscout model check tells what it is.\n"
                    "\n"
                    "Prints the cosines of everything given with everything given; with --json the\n"
                    "unit vectors themselves: {\"model\", \"id\", \"dim\", \"texts_cut\", \"vectors\":\n"

@@ -86,7 +86,7 @@ rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const 
         path = rs_model_default();
     if (!path)
         return rs_fail(err, RS_ENOENT, "no model: scout-mini is not installed; "
-                       "name a CLIP model folder with --model");
+                       "name a model folder with --model");
     if (folder && !(*folder = absolute(c, path)))
         return rs_fail(err, RS_ENOMEM, "model %s: no memory", path);
     if (!rs_is_folder(path))

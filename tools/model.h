@@ -10,7 +10,7 @@
 
 /* The option that every command with a model has. */
 #define RS_MODEL_OPTION \
-    {"model", 'm', "FOLDER", "the encoder: a CLIP model folder in Hugging Face layout\n" \
+    {"model", 'm', "FOLDER", "the encoder: a model folder as published (see model check)\n" \
                              "(default: the archive's own, else $RADSCOUT_MODEL, else scout-mini)"}
 #define RS_THREADS_OPTION \
     {"threads", 't', "N", "threads to encode with (default: all cores)"}

@@ -2,6 +2,7 @@
  * layout, refused by name where something is not ours.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/family_int.h"
+#include "embeddings/encoder.h"
 #include "embeddings/golden.h"
 #include "embeddings/model_folder.h"
 #include "embeddings/model_id.h"
@@ -440,6 +441,120 @@ static void open_clip_modes_are_refused_by_name(void **state)
     forget("modes");
 }
 
+/* ---- As encoders ----------------------------------------------------------------------------- */
+
+enum { SIDE = 16, TOKENS = 12 };
+
+/* at("whole"): a model of random weights of the family, with the tokenizer file `words`. */
+static rs_dual_config write_whole(bool siglip, const char *words)
+{
+    rs_tokenizer *t = NULL;
+    rs_dual_config c = {
+        .vision = {24, 2, 3, 40, 1e-6f, siglip ? RS_ACT_GELU_TANH : RS_ACT_GELU,
+                   siglip ? RS_TOWER_SIGLIP : RS_TOWER_TIMM},
+        .text = {16, 1, 2, 64, siglip ? 1e-6f : 1e-12f, siglip ? RS_ACT_GELU_TANH : RS_ACT_GELU,
+                 siglip ? RS_TOWER_SIGLIP : RS_TOWER_BERT},
+        .image_size = SIDE, .patch_size = 4, .max_tokens = TOKENS, .dim = 24,
+        .positions = siglip ? 0 : 20, .types = siglip ? 0 : 2, .logit_scale = 2.3f,
+        .logit_bias = -10,
+    };
+    rs_random rnd = rs_random_seed(3);
+    rs_dual *m = NULL;
+    rs_err err = {0};
+
+    put_copy(in("whole", words), in("tests/data/tokenizer_words", words));
+    ok(rs_tokenizer_open(&t, at("whole"), &err), &err);
+    c.vocab_size = rs_tokenizer_size(t);
+    c.pad_id = rs_tokenizer_pad(t);
+    ok(rs_dual_new(&m, &c, &rnd, &err), &err);
+    ok(rs_dual_save(m, at("whole"), false, &err), &err);
+    rs_dual_close(m);
+    rs_tokenizer_close(t);
+    return c;
+}
+
+static const char *const sentences[] = {"No pleural effusion.", "", "knee",
+                                        "A hairline fracture of the left wrist, and then very many "
+                                        "more words than any of these models reads."};
+enum { SENTENCES = sizeof sentences / sizeof *sentences };
+
+/* Texts come out of an encoder as out of the towers, finished by hand: SigLIP's filled up
+ * with its pad token, BERT's as they are. */
+static void texts_are_finished_as_the_family_wants(void **state)
+{
+    (void)state;
+    for (int siglip = 0; siglip < 2; siglip++) {
+        const rs_dual_config c = write_whole(siglip, siglip ? "spiece.model" : "vocab.txt");
+        const size_t d = c.dim;
+        rs_encoder *e = NULL;
+        rs_tape *tape = rs_tape_new();
+        float got[SENTENCES * 24], want[24];
+        size_t cut = 0;
+        rs_err err = {0};
+
+        ok(rs_encoder_open(&e, at("whole"), &err), &err);
+        assert_int_equal(rs_encoder_max_tokens(e), TOKENS);
+        ok(rs_encoder_texts(e, sentences, SENTENCES, NULL, got, &cut, &err), &err);
+        assert_int_equal(cut, 1);
+        for (size_t i = 0; i < SENTENCES; i++) {
+            int32_t ids[TOKENS];
+            size_t n = 0;
+            bool over;
+            ok(rs_tokenizer_encode(rs_encoder_tokenizer(e), sentences[i], strlen(sentences[i]), ids,
+                                   TOKENS, &n, &over, &err), &err);
+            for (; siglip && n < TOKENS; n++)
+                ids[n] = c.pad_id;
+            ok(rs_dual_text_forward(rs_encoder_dual(e), ids, &n, 1, tape, false, want, &err), &err);
+            if (!(cosine(got + i * d, want, d) >= 0.999999))
+                fail_msg("%s: cosine %.7f", sentences[i], cosine(got + i * d, want, d));
+        }
+        rs_tape_free(tape);
+        rs_encoder_close(e);
+        forget("whole");
+    }
+}
+
+static void images_of_every_family(void **state)
+{
+    (void)state;
+    for (int siglip = 0; siglip < 2; siglip++) {
+        const rs_dual_config c = write_whole(siglip, siglip ? "spiece.model" : "vocab.txt");
+        rs_image im[2] = {picture(1, 40, 30, 1, 8), picture(2, 20, 50, 3, 8)};
+        float got[2 * 24], pixels[3 * SIDE * SIDE], one[24];
+        rs_encoder *e = NULL;
+        rs_err err = {0};
+
+        ok(rs_encoder_open(&e, at("whole"), &err), &err);
+        assert_int_equal(rs_encoder_preprocess(e)->do_center_crop, !siglip);
+        ok(rs_encoder_images(e, im, 2, NULL, got, &err), &err);
+        assert_true(fabs(cosine(got, got + c.dim, c.dim)) < 0.9999);
+        ok(rs_preprocess_run(rs_encoder_preprocess(e), &im[1], pixels, &err), &err);
+        ok(rs_encoder_pixels(e, pixels, 1, NULL, one, &err), &err);
+        assert_near("alone", one, got + c.dim, c.dim, 1e-5);
+        rs_image_clear(&im[0]);
+        rs_image_clear(&im[1]);
+        rs_encoder_close(e);
+        forget("whole");
+    }
+}
+
+static void a_pad_token_that_is_another_is_refused(void **state)
+{
+    rs_dual_config c = write_whole(true, "spiece.model");
+    rs_encoder *e = NULL;
+    rs_dual *m = NULL;
+    rs_err err = {0};
+
+    (void)state;
+    c.pad_id++;
+    ok(rs_dual_new(&m, &c, NULL, &err), &err);
+    ok(rs_dual_save(m, at("whole"), false, &err), &err);
+    assert_int_equal(rs_encoder_open(&e, at("whole"), &err), RS_ECORRUPT);
+    assert_non_null(strstr(err.msg, "pad_token_id"));
+    rs_dual_close(m);
+    forget("whole");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +570,9 @@ int main(void)
         cmocka_unit_test(configs_are_refused_by_name),
         cmocka_unit_test(preprocessing_comes_from_the_folder),
         cmocka_unit_test(open_clip_modes_are_refused_by_name),
+        cmocka_unit_test(texts_are_finished_as_the_family_wants),
+        cmocka_unit_test(images_of_every_family),
+        cmocka_unit_test(a_pad_token_that_is_another_is_refused),
     };
     return cmocka_run_group_tests(tests, make_scratch, scratch_drop);
 }

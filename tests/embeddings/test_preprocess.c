@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "embeddings/safetensors.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -499,6 +500,37 @@ static void every_failed_allocation_is_told(void **state)
     rs_free(out);
 }
 
+/* The crop of pictures that it cannot be in the middle of: torchvision's rounding. */
+static void run_equals_open_clips(void **state)
+{
+    static const size_t sizes[8][2] = {{45, 24}, {24, 47}, {31, 12}, {12, 31},
+                                       {13, 50}, {50, 13}, {17, 64}, {9, 40}};
+    enum { FLOATS = 3 * 12 * 12 };
+    rs_tensors *t;
+    const rs_tensor *want;
+    rs_preprocess p;
+    rs_err err = {0};
+
+    (void)state;
+    assert_int_equal(rs_preprocess_open(&p, DATA "/biomed_tiny", RS_PROCESSOR_CLIP, 12, &err), RS_OK);
+    assert_int_equal(rs_tensors_open(&t, DATA "/open_clip_pixels.safetensors", &err), RS_OK);
+    want = rs_tensors_find(t, "pixels");
+    assert_int_equal(want->count, 8 * FLOATS);
+    for (size_t i = 0; i < 8; i++) {
+        rs_image im = pattern(sizes[i][0], sizes[i][1], 3, 8);
+        float got[FLOATS], x;
+        assert_int_equal(rs_preprocess_run(&p, &im, got, &err), RS_OK);
+        for (size_t k = 0; k < FLOATS; k++) {
+            memcpy(&x, want->data + (i * FLOATS + k) * sizeof x, sizeof x);
+            if (!(fabsf(got[k] - x) < 1e-5f))
+                fail_msg("%zu x %zu: number %zu is %g, open_clip has %g", sizes[i][0], sizes[i][1],
+                         k, (double)got[k], (double)x);
+        }
+        rs_image_clear(&im);
+    }
+    rs_tensors_close(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +539,7 @@ int main(void)
         cmocka_unit_test(flat_stays_flat),
         cmocka_unit_test(resize_refuses),
         cmocka_unit_test(run_equals_the_published_processors),
+        cmocka_unit_test(run_equals_open_clips),
         cmocka_unit_test(extreme_shapes_cost_only_the_crop),
         cmocka_unit_test(sixteen_bits_are_scaled),
         cmocka_unit_test(small_images_are_padded),

@@ -465,6 +465,8 @@ static void bad_configs_are_refused_by_name(void **state)
          "\"sets\": {\"a\": -1}}", "sets.a"},
         {"{\"out\": \"o\", \"vocab\": \"v\", \"manifests\": [\"m\"], \"steps\": 1, \"two_views\": 3}",
          "two_views"},
+        {"{\"out\": \"o\", \"vocab\": \"v\", \"manifests\": [\"m\"], \"steps\": 1, "
+         "\"loss\": \"hinge\"}", "loss: wanted softmax or sigmoid, found hinge"},
     };
     char *folder = fixture_folder(), *path = rs_path_join(folder, "c.json");
     rs_train_config c;

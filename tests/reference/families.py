@@ -9,6 +9,7 @@ BERT are open_clip's own classes (BiomedCLIP is the latter two). Writes
   tests/data/towers_{siglip,open_clip,biomed}.safetensors, of those models:
     pixels, ids I32 [3 x max_tokens], length I32 [3], image_features, text_features,
     d_image, d_text, grad.NAME                 as in towers.py
+  tests/data/open_clip_pixels.safetensors      what open_clip's image_transform makes of pictures
   tests/data/families_full.safetensors, of the published sizes with 1000 words and weights
   by a formula: NAME.image and NAME.text [2 x dim], NAME of siglip, open_clip, biomed;
   given as arguments, only these are made anew
@@ -21,11 +22,13 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import sys
 
+import numpy as np
 import open_clip
 import timm
 import torch
 from open_clip.hf_model import HFTextEncoder
 from open_clip.timm_model import TimmModel
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.models.vision_transformer import VisionTransformer
 from transformers import BertConfig, SiglipConfig, SiglipModel
@@ -167,6 +170,25 @@ def tiny():
     golden("biomed", model, pad=0, end=3, most=9, vocab=40, seed=33)
 
 
+# ---- Preprocessing --------------------------------------------------------------
+
+# widths and heights whose crop of 12 cannot be in the middle, odd either way
+CROPS = [(45, 24), (24, 47), (31, 12), (12, 31), (13, 50), (50, 13), (17, 64), (9, 40)]
+
+
+def preprocess():
+    """pixels [8 x 3 x 12 x 12] of preprocess.py's pattern, as open_clip prepares them."""
+    y, x, c = np.meshgrid(np.arange(64, dtype=np.uint32), np.arange(64, dtype=np.uint32),
+                          np.arange(3, dtype=np.uint32), indexing="ij")
+    h = x * np.uint32(374761393) + y * np.uint32(668265263) + c * np.uint32(2246822519)
+    h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
+    v = x * np.uint32(5) + y * np.uint32(3) + c * np.uint32(40)
+    pattern = ((v + ((h >> np.uint32(24)) & np.uint32(63))) & np.uint32(255)).astype(np.uint8)
+    run = open_clip.image_transform(12, is_train=False)
+    out = [run(Image.fromarray(pattern[:height, :width].copy())) for width, height in CROPS]
+    save(DATA / "open_clip_pixels.safetensors", dict(pixels=torch.stack(out)))
+
+
 # ---- Full size ------------------------------------------------------------------
 
 def full_ids(most, pad, ends):
@@ -217,6 +239,9 @@ def main():
     which = sys.argv[1:] or ["tiny", *FULL]
     if "tiny" in which:
         tiny()
+        preprocess()
+    if "preprocess" in which:
+        preprocess()
     full([name for name in FULL if name in which])
 
 
