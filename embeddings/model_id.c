@@ -18,7 +18,7 @@ static const char *const hf_files[] = {
     "merges.txt", "preprocessor_config.json", "tokenizer.json", "vocab.json", NULL,
 };
 static const char *const open_clip_files[] = {"merges.txt", "tokenizer.json", "vocab.json", NULL};
-/* Read where there is neither of the last two. */
+/* Of tokenizers that are read from these, see model_id.h. */
 static const char *const bare_files[] = {
     "spiece.model", "tokenizer_config.json", "vocab.txt", NULL,
 };
@@ -114,17 +114,19 @@ static rs_status look(files *f, const char *folder, rs_err *err)
     char *weights = rs_path_join(folder, "model.safetensors");
     char *vocab = rs_path_join(folder, "vocab.json");
     char *tokenizer = rs_path_join(folder, "tokenizer.json");
-    rs_status st = weights && vocab && tokenizer
+    char *pieces = rs_path_join(folder, "spiece.model");
+    rs_status st = weights && vocab && tokenizer && pieces
                  ? rs_model_layout(&f->layout, folder, err)
                  : rs_fail(err, RS_ENOMEM, "%s: no memory", folder);
 
     if (st == RS_OK) {
         f->one_file = rs_file_exists(weights);
-        f->bare = !rs_file_exists(vocab) && !rs_file_exists(tokenizer);
+        f->bare = !rs_file_exists(vocab) && (!rs_file_exists(tokenizer) || rs_file_exists(pieces));
     }
     rs_free(weights);
     rs_free(vocab);
     rs_free(tokenizer);
+    rs_free(pieces);
     return st;
 }
 

@@ -6,8 +6,9 @@
  *   Hugging Face   config.json, preprocessor_config.json and the weights:
  *                  model.safetensors, or else its index and every *.safetensors
  *   open_clip      open_clip_config.json, open_clip_model.safetensors
- *   either         vocab.json, merges.txt and tokenizer.json; without a vocab.json and a
- *                  tokenizer.json, spiece.model, vocab.txt and tokenizer_config.json
+ *   either         vocab.json, merges.txt and tokenizer.json; and where another file may be
+ *                  read instead (no vocab.json, and no tokenizer.json or a spiece.model
+ *                  beside it), spiece.model, vocab.txt and tokenizer_config.json
  *
  * (model_folder.h says which of the two a folder is). Where the folder lies, dates, cards
  * and other files do not count.

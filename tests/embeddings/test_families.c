@@ -300,6 +300,13 @@ static void what_counts_for_the_identity(void **state)
     put("id/vocab.txt", "another");
     assert_int_equal(rs_model_id(after, at("id"), NULL), RS_OK);
     assert_string_equal(before, after);
+    /* With a spiece.model beside it, tokenizer_config.json says which of them is read. */
+    put("id/spiece.model", "pieces");
+    assert_int_equal(rs_model_id(before, at("id"), NULL), RS_OK);
+    assert_string_not_equal(before, after);
+    put("id/tokenizer_config.json", "that one");
+    assert_int_equal(rs_model_id(after, at("id"), NULL), RS_OK);
+    assert_string_not_equal(before, after);
     forget("id");
 }
 
