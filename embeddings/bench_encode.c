@@ -72,9 +72,11 @@ static void fill_texts(bench *b)
         b->length[i] = b->tokens;
         for (size_t j = 0; j < b->tokens; j++)
             b->ids[i * b->tokens + j] = (int32_t)((7 * i + 13 * j) % (c->vocab_size - 1));
-        /* The end: with the old spelling that is the largest id. */
+        /* The end: with the old spelling that is the largest id. Families that are not read
+         * there may name one beyond their vocabulary. */
         b->ids[(i + 1) * b->tokens - 1] =
-            c->eos_id == 2 ? (int32_t)c->vocab_size - 1 : c->eos_id;
+            c->eos_id == 2 || (size_t)c->eos_id >= c->vocab_size ? (int32_t)c->vocab_size - 1
+                                                                 : c->eos_id;
         for (size_t j = 0; j + 1 < b->tokens; j++)
             if (b->ids[i * b->tokens + j] == c->eos_id)
                 b->ids[i * b->tokens + j] = 0;

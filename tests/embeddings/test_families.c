@@ -2,6 +2,7 @@
  * layout, refused by name where something is not ours.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/family_int.h"
+#include "embeddings/tower_int.h"
 #include "embeddings/encoder.h"
 #include "embeddings/golden.h"
 #include "embeddings/model_folder.h"
@@ -448,6 +449,52 @@ static void open_clip_modes_are_refused_by_name(void **state)
     forget("modes");
 }
 
+/* ---- Batches ------------------------------------------------------------------------------- */
+
+/* More rows than a call without `keep` takes at a time: the chunks do not show. */
+static void batches_do_not_show(void **state)
+{
+    enum { N = 130, MAX = 9, DIM = 12 };
+    const size_t floats = 3 * 12 * 12;
+    float *pixels = rs_calloc(N * floats, sizeof *pixels);
+    float *all = rs_calloc(N * DIM, sizeof *all), *one = rs_calloc(N * DIM, sizeof *one);
+    int32_t *ids = rs_calloc(N * MAX, sizeof *ids);
+    rs_random r = rs_random_seed(6);
+
+    (void)state;
+    for (size_t i = 0; i < N * floats; i++)
+        pixels[i] = (float)rs_random_normal(&r);
+    for (size_t f = 1; f < FAMILIES; f++) {
+        rs_dual *m = open_model(families[f].folder);
+        const size_t d = rs_dual_config_of(m)->dim;
+        rs_tape *tape = rs_tape_new();
+        size_t length[N], total = 0;
+        rs_err err = {0};
+        assert_true(d <= DIM && N * rs_dual_image_rows(rs_dual_config_of(m)) > RS_CHUNK_ROWS);
+        for (size_t i = 0; i < N; i++) {
+            length[i] = 2 + i % (MAX - 1);
+            for (size_t k = 0; k < length[i]; k++)
+                ids[total++] = (int32_t)rs_random_below(&r, 40);
+        }
+        ok(rs_dual_text_forward(m, ids, length, N, tape, false, all, &err), &err);
+        for (size_t i = 0, at_id = 0; i < N; at_id += length[i++])
+            ok(rs_dual_text_forward(m, ids + at_id, length + i, 1, tape, false, one + i * d, &err),
+               &err);
+        assert_near("texts", one, all, N * d, 1e-5 * fmax(1, largest(all, N * d)));
+        ok(rs_dual_image_forward(m, pixels, N, tape, false, all, &err), &err);
+        for (size_t i = 0; i < N; i++)
+            ok(rs_dual_image_forward(m, pixels + i * floats, 1, tape, false, one + i * d, &err),
+               &err);
+        assert_near("images", one, all, N * d, 1e-5 * fmax(1, largest(all, N * d)));
+        rs_tape_free(tape);
+        rs_dual_close(m);
+    }
+    rs_free(pixels);
+    rs_free(all);
+    rs_free(one);
+    rs_free(ids);
+}
+
 /* ---- As encoders ----------------------------------------------------------------------------- */
 
 enum { SIDE = 16, TOKENS = 12 };
@@ -577,6 +624,7 @@ int main(void)
         cmocka_unit_test(configs_are_refused_by_name),
         cmocka_unit_test(preprocessing_comes_from_the_folder),
         cmocka_unit_test(open_clip_modes_are_refused_by_name),
+        cmocka_unit_test(batches_do_not_show),
         cmocka_unit_test(texts_are_finished_as_the_family_wants),
         cmocka_unit_test(images_of_every_family),
         cmocka_unit_test(a_pad_token_that_is_another_is_refused),

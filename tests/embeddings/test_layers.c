@@ -80,6 +80,10 @@ static void numbers_of(const rs_kernels *k)
         {"quick_gelu_grad", k->quick_gelu_grad, ref->quick_gelu_grad, -20, 20, 1, 1e-6},
         {"gelu", k->gelu, ref->gelu, -20, 20, 1, 1e-6},
         {"gelu_grad", k->gelu_grad, ref->gelu_grad, -20, 20, 1, 1e-6},
+        {"gelu_tanh", k->gelu_tanh, ref->gelu_tanh, -20, 20, 1, 1e-6},
+        {"gelu_tanh far out", k->gelu_tanh, ref->gelu_tanh, -1000, 1000, 1, 5e-7},
+        {"gelu_tanh_grad", k->gelu_tanh_grad, ref->gelu_tanh_grad, -20, 20, 1, 3e-6},
+        {"gelu_tanh_grad far out", k->gelu_tanh_grad, ref->gelu_tanh_grad, -1000, 1000, 1, 3e-6},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -109,6 +113,11 @@ static void test_slopes(void **state)
         k->gelu(&y[1], &down, 1);
         k->gelu_grad(&s[0], &x, 1);
         assert_near("gelu", &s[0], &(float){(y[0] - y[1]) / (up - down)}, 1, 1e-3);
+        k->gelu_tanh(&y[0], &up, 1);
+        k->gelu_tanh(&y[1], &down, 1);
+        s[0] = 1;
+        k->gelu_tanh_grad(&s[0], &x, 1);
+        assert_near("gelu_tanh", &s[0], &(float){(y[0] - y[1]) / (up - down)}, 1, 1e-3);
         k->quick_gelu(&y[0], &up, 1);
         k->quick_gelu(&y[1], &down, 1);
         k->quick_gelu_grad(&s[1], &x, 1);
