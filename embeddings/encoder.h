@@ -1,7 +1,8 @@
 /* encoder.h - the dual encoder as everyone else sees it: images and texts in, unit
  * vectors of one space out.
  *
- * An encoder is a model folder (Hugging Face layout) opened once; it is immutable and
+ * An encoder is a model folder (model_folder.h: CLIP, SigLIP, open_clip, BiomedCLIP) opened
+ * once, its texts finished and its images prepared as its family wants; it is immutable and
  * may be used from several threads at once, each call splitting its batch over `pool`.
  * Results do not depend on the batch (to 1e-5) nor on the number of threads.
  *

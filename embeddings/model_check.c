@@ -35,13 +35,13 @@ static bool next_line(const char **at, const char **line, size_t *len)
     return true;
 }
 
-/* The value behind "license:", without quotes and comment. */
-static const char *value_of(rs_arena *mem, const char *line, size_t len)
+/* The value of a line "KEY: value", without quotes and comment; NULL: it is none. */
+static const char *value_of(rs_arena *mem, const char *key, const char *line, size_t len)
 {
-    static const char key[] = "license:";
-    const char *v = line + sizeof key - 1, *end = line + len;
+    const size_t k = strlen(key);
+    const char *v = line + k + 1, *end = line + len;
 
-    if (len < sizeof key - 1 || strncmp(line, key, sizeof key - 1) != 0)
+    if (len <= k || strncmp(line, key, k) != 0 || line[k] != ':')
         return NULL;
     while (v < end && (isspace((unsigned char)*v) || *v == '"' || *v == '\''))
         v++;
@@ -53,21 +53,31 @@ static const char *value_of(rs_arena *mem, const char *line, size_t len)
     return end > v ? rs_arena_strndup(mem, v, (size_t)(end - v)) : NULL;
 }
 
+static bool is_rule(const char *line, size_t len)
+{
+    return len == 3 && strncmp(line, "---", 3) == 0;
+}
+
 const char *rs_card_licence(rs_arena *mem, const char *path)
 {
-    const char *at, *line, *found = NULL;
+    const char *at, *line, *licence = NULL, *name = NULL, *v;
     char *text = NULL;
     size_t size, len;
 
     if (rs_file_read(&text, &size, path, MAX_CARD, NULL) != RS_OK)
         return NULL;
     at = text;
-    if (next_line(&at, &line, &len) && len == 3 && strncmp(line, "---", 3) == 0)
-        while (!found && next_line(&at, &line, &len) &&
-               !(len == 3 && strncmp(line, "---", 3) == 0))
-            found = value_of(mem, line, len);
+    if (next_line(&at, &line, &len) && is_rule(line, len)) {
+        while (next_line(&at, &line, &len) && !is_rule(line, len)) {
+            if ((v = value_of(mem, "license", line, len)))
+                licence = v;
+            else if ((v = value_of(mem, "license_name", line, len)))
+                name = v;
+        }
+    }
     rs_free(text);
-    return found;
+    return licence && name ? rs_arena_sprintf(mem, "%s (%s)", licence, name)
+         : licence ? licence : name;
 }
 
 /* ---- What it is ------------------------------------------------------ */

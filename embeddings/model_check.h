@@ -51,8 +51,9 @@ rs_status rs_model_check(rs_model_report *r, const char *folder, rs_pool *pool, 
                          rs_err *err);
 void      rs_model_report_clear(rs_model_report *r);       /* {0} is fine */
 
-/* The value of "license" in the front matter of a model card: a file that begins with a
- * line "---", up to the next. Copied into mem; NULL where there is none, or no memory. */
+/* "license" in the front matter of a model card, "license_name" in brackets behind it: of a
+ * file that begins with a line "---", up to the next. Copied into mem; NULL where there is
+ * none, or no memory. */
 const char *rs_card_licence(rs_arena *mem, const char *path);
 
 const char *rs_activation_name(rs_activation a);           /* "gelu_tanh" */

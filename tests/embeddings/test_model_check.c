@@ -150,7 +150,8 @@ static void licences_of_cards(void **state)
     static const struct { const char *card, *want; } rows[] = {
         {"---\nlicense: apache-2.0\n---\n", "apache-2.0"},
         {"---\r\nlicense: mit\r\n---\r\n", "mit"},
-        {"---\nlicense_name: own\nlicense: 'other'\n---\n", "other"},
+        {"---\nlicense_name: own\nlicense: 'other'\nlicense_link: x\n---\n", "other (own)"},
+        {"---\nlicense_name: own\n---\n", "own"},
         {"---\nlicense:\n---\n", NULL},
         {"---\ntags: [a]\n---\nlicense: mit\n", NULL},       /* not in the front matter */
         {"# A card\nlicense: mit\n", NULL},
