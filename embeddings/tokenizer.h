@@ -67,7 +67,8 @@ size_t    rs_tokenizer_extra(const rs_tokenizer *t);       /* 0..2: bos and eos 
 
 /* ids: [max], filled with bos, tokens, eos; *n ids written, extra..max. A text over the
  * limit loses its tail, keeps eos last, and sets *cut. `text` is any bytes: what is
- * not UTF-8 is taken as U+FFFD. RS_EARG where max is 0 or below extra; RS_ENOMEM. */
+ * not UTF-8 is taken as U+FFFD. RS_EARG where max is 0 or below extra; RS_ELIMIT where the
+ * file's own replacements make a text grow 64-fold; RS_ENOMEM. */
 rs_status rs_tokenizer_encode(const rs_tokenizer *t, const char *text, size_t len,
                               int32_t *ids, size_t max, size_t *n, bool *cut, rs_err *err);
 /* Number of tokens of `text` without bos/eos and without a limit. */
