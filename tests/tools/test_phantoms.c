@@ -240,6 +240,29 @@ static void test_rows_are_whole(void **state)
     }
 }
 
+/* Archive 1, as shipped: one fracture has an article, several have none. */
+static void test_one_fracture_has_an_article(void **state)
+{
+    static const struct { int at; const char *caption; } cases[] = {
+        {78, "Chest radiograph showing multiple left-sided rib fractures."},
+        {222, "Frontal chest radiograph: a single right rib fracture."},
+        {455, "A single left-sided rib fracture on frontal chest radiograph."},
+        {921, "A displaced left rib fracture on a PA chest X-ray."},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char args[80];
+        json_t *row;
+
+        snprintf(args, sizeof args, "--cases 1 --first %d --seed 1 --quiet", cases[i].at);
+        assert_int_equal(phantoms("fracture", args), 0);
+        read_rows("fracture", &row, 1);
+        assert_string_equal(text_of(row, "caption"), cases[i].caption);
+        json_decref(row);
+    }
+}
+
 /* Cases of one patient are of one sex and on one side of the split. */
 static void test_patients_stay_whole(void **state)
 {
@@ -372,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_a_part_equals_its_slice),
         cmocka_unit_test(test_another_seed_is_another_archive),
         cmocka_unit_test(test_rows_are_whole),
+        cmocka_unit_test(test_one_fracture_has_an_article),
         cmocka_unit_test(test_patients_stay_whole),
         cmocka_unit_test(test_labels_are_many),
         cmocka_unit_test(test_findings_are_in_their_boxes),

@@ -111,6 +111,7 @@ static void set_words(ph_prose *p, const ph_finding *f)
                                   : "a {size} {side} pleural effusion");
     ph_set(p, "angles", many ? "{angles|sulci}" : "{angle|sulcus}");
     ph_set(p, "fractures", many ? "fractures" : "fracture");
+    ph_set(p, "an", many ? "" : "a");
     ph_set(p, "under_what", strcmp(f->side, "right") == 0 ? "the right hemidiaphragm"
                                                           : "both hemidiaphragms");
 }

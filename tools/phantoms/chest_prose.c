@@ -172,11 +172,14 @@ const chest_kind chest_kinds[] = {
                "likely mucus plugging|}.", "{side} lower lobe atelectasis."),
       LUNGS | MEDIASTINUM | PLEURA}},
     {"rib fracture", NULL, chest_paint_rib_fracture,
-     {PH_TEXTS("{size} displaced {side} rib {fractures}", "{size} {side} rib {fractures}",
-               "displaced {side} rib {fractures}", "{size} {sided} rib {fractures}"),
+     {PH_TEXTS("{an} {size} displaced {side} rib {fractures}",
+               "{an} {size} {side} rib {fractures}",
+               "{an} displaced {side} rib {fractures}",
+               "{an} {size} {sided} rib {fractures}"),
       PH_TEXTS("{Fall|Blunt chest trauma|Road traffic accident|Fell from a ladder}. {Tender {side} "
                "chest wall.|}", "{age} {sex} with {sided} chest wall pain after {a fall|trauma}."),
-      PH_TEXTS("{There {is_are}|We see} {size} displaced {fractures} of the {side} lateral ribs.",
+      PH_TEXTS("{There {is_are}|We see} {an} {size} displaced {fractures} of the {side} "
+               "lateral ribs.",
                "{size} displaced {side} rib {fractures}{ with adjacent soft tissue swelling|}.",
                "Cortical break with step-off of the {side} {posterolateral|lateral} ribs, {size}."),
       PH_TEXTS("{side} rib {fractures}, {size}. {No pneumothorax.|}", "{size} displaced {side} rib "
