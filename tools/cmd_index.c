@@ -247,7 +247,8 @@ const rs_command rs_command_index = {
         "With --json one object a source is printed: {\"source\", \"cases\", \"added\", \"updated\",\n"
         "\"unchanged\", \"pruned\", \"gone\", \"images\", \"passages\", \"refused_cases\",\n"
         "\"refused_images\", \"texts_cut\", \"seconds\", \"decode_s\", \"encode_s\", \"write_s\",\n"
-        "\"problems\": [{\"item\", \"reason\"}]}.",
+        "\"problems\": [{\"item\", \"reason\"}]}. With several threads decoding, encoding and writing\n"
+        "overlap: their seconds add up to more than the run took.",
     .examples = "  radscout index archive cases.jsonl\n"
                 "  radscout index archive /media/teaching --prefix teaching/\n"
                 "  radscout index archive cases.jsonl --prune --quiet",
