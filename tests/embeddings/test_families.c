@@ -397,6 +397,27 @@ static void configs_are_refused_by_name(void **state)
     }
 }
 
+static void a_config_cut_anywhere_is_refused(void **state)
+{
+    char *text;
+    size_t len;
+
+    (void)state;
+    put_copy("cut/open_clip_model.safetensors", "tests/data/biomed_tiny/open_clip_model.safetensors");
+    assert_int_equal(rs_file_read(&text, &len, "tests/data/biomed_tiny/open_clip_config.json", 4000,
+                                  NULL), RS_OK);
+    for (size_t n = 0; n + 2 < len; n += 3) {
+        rs_dual *m = NULL;
+        rs_preprocess p;
+        put_bytes("cut/open_clip_config.json", text, n);
+        assert_int_equal(rs_dual_open(&m, at("cut"), NULL), RS_ECORRUPT);
+        assert_int_equal(rs_preprocess_open(&p, at("cut"), RS_PROCESSOR_CLIP, 12, NULL),
+                         RS_ECORRUPT);
+    }
+    rs_free(text);
+    forget("cut");
+}
+
 /* ---- Preprocessing --------------------------------------------------------------------------- */
 
 static void preprocessing_comes_from_the_folder(void **state)
@@ -622,6 +643,7 @@ int main(void)
         cmocka_unit_test(hugging_face_comes_first),
         cmocka_unit_test(what_counts_for_the_identity),
         cmocka_unit_test(configs_are_refused_by_name),
+        cmocka_unit_test(a_config_cut_anywhere_is_refused),
         cmocka_unit_test(preprocessing_comes_from_the_folder),
         cmocka_unit_test(open_clip_modes_are_refused_by_name),
         cmocka_unit_test(batches_do_not_show),
