@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 static double seconds(clockid_t id)
 {
@@ -22,6 +23,20 @@ size_t rs_peak_rss_bytes(void)
     struct rusage u;
 
     return getrusage(RUSAGE_SELF, &u) == 0 ? (size_t)u.ru_maxrss * 1024 : 0;
+}
+
+/* /proc/self/statm: total and resident pages. */
+size_t rs_rss_bytes(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    unsigned long total, resident = 0;
+    const long page = sysconf(_SC_PAGESIZE);
+
+    if (f && fscanf(f, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    if (f)
+        fclose(f);
+    return page > 0 ? resident * (size_t)page : 0;
 }
 
 void rs_utc_text(char out[32])

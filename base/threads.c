@@ -1,5 +1,8 @@
-/* threads.c - see threads.h. Workers sleep on a condition between loops; inside
- * one they take indices from an atomic counter.
+/* threads.c - see threads.h. Workers sleep on a condition between loops, after a short
+ * wait awake, since loops tend to follow each other; inside one they take indices from an
+ * atomic counter. A loop is over when its items are done: a worker that was slow to wake
+ * finds it closed, and nobody waits for it.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE                    /* sched_getaffinity */
 #include "base/threads.h"
@@ -23,14 +26,25 @@ struct rs_pool {
     worker *workers;
     pthread_mutex_t lock;
     pthread_cond_t wake, idle;
-    unsigned long round;               /* a new loop each time it grows */
-    size_t busy;                       /* workers still inside this round */
-    bool stop;
+    atomic_ulong round;                /* a new loop each time it grows */
+    atomic_size_t busy;                /* workers inside this round */
+    bool open, stop;                   /* the round may be joined; the pool ends */
     void (*fn)(void *ctx, size_t i, size_t worker);
     void *ctx;
     size_t n;
     atomic_size_t next;
 };
+
+enum { SPINS = 1000 };                 /* 10 to 50 us */
+
+static inline void pause_cpu(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
 
 static void take_items(rs_pool *p, size_t id)
 {
@@ -42,6 +56,13 @@ static void take_items(rs_pool *p, size_t id)
     }
 }
 
+/* A few microseconds awake: until *at is not `value`. */
+static void linger(const atomic_ulong *at, unsigned long value)
+{
+    for (int i = 0; i < SPINS && atomic_load_explicit(at, memory_order_relaxed) == value; i++)
+        pause_cpu();
+}
+
 static void *work(void *arg)
 {
     worker *w = arg;
@@ -50,16 +71,20 @@ static void *work(void *arg)
 
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!p->stop && p->round == seen)
+        while (!p->stop && !(p->open && atomic_load(&p->round) != seen))
             pthread_cond_wait(&p->wake, &p->lock);
         if (p->stop)
             break;
-        seen = p->round;
+        seen = atomic_load(&p->round);
+        atomic_fetch_add(&p->busy, 1);
         pthread_mutex_unlock(&p->lock);
         take_items(p, w->id);
         pthread_mutex_lock(&p->lock);
-        if (--p->busy == 0)
+        if (atomic_fetch_sub(&p->busy, 1) == 1)
             pthread_cond_signal(&p->idle);
+        pthread_mutex_unlock(&p->lock);
+        linger(&p->round, seen);
+        pthread_mutex_lock(&p->lock);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -128,13 +153,14 @@ void rs_pool_for(rs_pool *p, size_t n, void (*fn)(void *ctx, size_t i, size_t wo
     p->ctx = ctx;
     p->n = n;
     atomic_store(&p->next, 0);
-    p->busy = p->started;
-    p->round++;
+    p->open = true;
+    atomic_fetch_add(&p->round, 1);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
     take_items(p, 0);
     pthread_mutex_lock(&p->lock);
-    while (p->busy)
+    p->open = false;
+    while (atomic_load(&p->busy) > 0)
         pthread_cond_wait(&p->idle, &p->lock);
     pthread_mutex_unlock(&p->lock);
 }

@@ -9,6 +9,7 @@
 #include "embeddings/encoder.h"
 
 #include "base/alloc.h"
+#include "embeddings/dual_fast.h"
 #include "embeddings/model_id.h"
 #include "embeddings/tower_int.h"
 
@@ -32,6 +33,7 @@ typedef struct {
 
 struct rs_encoder {
     rs_dual      *dual;
+    rs_dual_fast *fast;            /* its layers, packed */
     rs_tokenizer *tokenizer;
     rs_preprocess preprocess;
     char   id[RS_SHA256_HEX];
@@ -96,6 +98,19 @@ static rs_status open_parts(rs_encoder *e, const char *folder, rs_err *err)
 
 rs_status rs_encoder_open(rs_encoder **out, const char *folder, rs_err *err)
 {
+    return rs_encoder_open_as(out, folder, RS_AUTO, err);
+}
+
+static rs_status pack(rs_encoder *e, rs_precision precision, rs_err *err)
+{
+    if (precision == RS_AUTO)
+        precision = RS_F32;
+    return rs_dual_fast_new(&e->fast, e->dual, precision, err);
+}
+
+rs_status rs_encoder_open_as(rs_encoder **out, const char *folder, rs_precision precision,
+                             rs_err *err)
+{
     rs_encoder *e = rs_calloc(1, sizeof *e);
     rs_status st;
 
@@ -105,7 +120,7 @@ rs_status rs_encoder_open(rs_encoder **out, const char *folder, rs_err *err)
         return rs_fail(err, RS_ENOMEM, "encoder %s: no memory", folder);
     }
     pthread_mutex_init(&e->tapes->lock, NULL);
-    if ((st = open_parts(e, folder, err)) != RS_OK) {
+    if ((st = open_parts(e, folder, err)) != RS_OK || (st = pack(e, precision, err)) != RS_OK) {
         rs_encoder_close(e);
         return rs_wrap(err, st, "encoder %s", folder);
     }
@@ -121,6 +136,7 @@ void rs_encoder_close(rs_encoder *e)
         rs_tape_free(e->tapes->tape[--e->tapes->n]);
     pthread_mutex_destroy(&e->tapes->lock);
     rs_free(e->tapes);
+    rs_dual_fast_free(e->fast);
     rs_dual_close(e->dual);
     rs_tokenizer_close(e->tokenizer);
     rs_free(e->name);
@@ -135,6 +151,11 @@ size_t rs_encoder_dim(const rs_encoder *e)
 size_t rs_encoder_max_tokens(const rs_encoder *e)
 {
     return rs_dual_config_of(e->dual)->max_tokens;
+}
+
+rs_precision rs_encoder_precision(const rs_encoder *e)
+{
+    return rs_dual_fast_precision(e->fast);
 }
 
 const char *rs_encoder_id(const rs_encoder *e)
@@ -168,6 +189,7 @@ const rs_dual *rs_encoder_dual(const rs_encoder *e)
 typedef struct {
     const rs_encoder *e;
     size_t n, chunk;               /* images: in all, in each chunk */
+    rs_pool *alone;                /* the pool, where one chunk has it to itself; else NULL */
     const rs_image *images;
     const float *pixels;
     float *scratch;                /* [workers x chunk x image floats], for images */
@@ -281,6 +303,7 @@ static rs_status encode_images(job *j, size_t first, size_t n, size_t worker, rs
     tape = tape_take(j->e->tapes);
     if (!tape)
         return rs_fail(err, RS_ENOMEM, "encode images: no memory");
+    rs_tape_use(tape, j->e->fast, j->alone);
     st = rs_dual_image_forward(j->e->dual, pixels, n, tape, false, j->out + first * d, err);
     tape_rest(j->e->tapes, tape);
     if (st == RS_OK)
@@ -301,6 +324,7 @@ static void on_image_chunk(void *ctx, size_t i, size_t worker)
 static rs_status run_images(job *j, rs_pool *pool, rs_err *err)
 {
     pthread_mutex_init(&j->lock, NULL);
+    j->alone = j->n <= j->chunk ? pool : NULL;
     rs_pool_for(pool, up(j->n, j->chunk), on_image_chunk, j);
     return job_end(j, err);
 }
@@ -351,24 +375,33 @@ static void on_tokenize(void *ctx, size_t i, size_t worker)
     }
 }
 
-/* Close the gaps between the texts' ids and cut them into chunks of about equal length.
- * Returns the number of chunks. */
+/* Rows that a text is computed as. */
+static size_t text_rows(const rs_encoder *e, size_t length)
+{
+    const rs_dual_config *c = rs_dual_config_of(e->dual);
+    return rs_text_traits(c)->pads ? c->max_tokens : length;
+}
+
+/* Close the gaps between the texts' ids and cut them into chunks of like size, as many
+ * as keep all threads busy to the end. Returns their number. */
 static size_t pack_texts(job *j, size_t n, size_t threads)
 {
     const size_t max = rs_encoder_max_tokens(j->e);
-    size_t total = 0, chunks = 0, most, in_chunk = 0, at = 0;
+    size_t ids = 0, total = 0, rows = 0, chunks = 0;
 
-    for (size_t i = 0; i < n; total += j->length[i], i++)
-        memmove(j->ids + total, j->ids + i * max, j->length[i] * sizeof *j->ids);
-    most = smaller(RS_CHUNK_ROWS, up(total, threads));
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || in_chunk + j->length[i] > most) {
+    for (size_t i = 0; i < n; ids += j->length[i], i++) {
+        memmove(j->ids + ids, j->ids + i * max, j->length[i] * sizeof *j->ids);
+        total += text_rows(j->e, j->length[i]);
+    }
+    const size_t wanted = up(up(total, RS_CHUNK_ROWS), threads) * threads;
+    ids = 0;
+    for (size_t i = 0; i < n; ids += j->length[i], i++) {
+        /* Chunk c begins at the first text that lies past c shares of the whole. */
+        if (rows * wanted >= chunks * total) {
             j->first[chunks] = i;
-            j->id_at[chunks++] = at;
-            in_chunk = 0;
+            j->id_at[chunks++] = ids;
         }
-        in_chunk += j->length[i];
-        at += j->length[i];
+        rows += text_rows(j->e, j->length[i]);
     }
     j->first[chunks] = n;
     return chunks;
@@ -385,6 +418,7 @@ static void on_text_chunk(void *ctx, size_t i, size_t worker)
 
     (void)worker;
     if (tape) {
+        rs_tape_use(tape, j->e->fast, j->alone);
         st = rs_dual_text_forward(j->e->dual, j->ids + j->id_at[i], j->length + first, n, tape,
                                   false, out, &err);
         tape_rest(j->e->tapes, tape);
@@ -401,8 +435,11 @@ static rs_status encode_texts(job *j, size_t n, rs_pool *pool, rs_err *err)
     pthread_mutex_init(&j->lock, NULL);
     j->st = RS_OK;
     rs_pool_for(pool, n, on_tokenize, j);
-    if (j->st == RS_OK)
-        rs_pool_for(pool, pack_texts(j, n, rs_pool_size(pool)), on_text_chunk, j);
+    if (j->st == RS_OK) {
+        const size_t chunks = pack_texts(j, n, rs_pool_size(pool));
+        j->alone = chunks == 1 ? pool : NULL;
+        rs_pool_for(pool, chunks, on_text_chunk, j);
+    }
     return job_end(j, err);
 }
 

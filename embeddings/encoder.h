@@ -3,8 +3,9 @@
  *
  * An encoder is a model folder (model_folder.h: CLIP, SigLIP, open_clip, BiomedCLIP) opened
  * once, its texts finished and its images prepared as its family wants; it is immutable and
- * may be used from several threads at once, each call splitting its batch over `pool`.
- * Results do not depend on the batch (to 1e-5) nor on the number of threads.
+ * may be used from several threads at once, each call splitting its batch over `pool`;
+ * one item alone is split too, by the outputs of its products. Results do not depend on
+ * the batch nor on the number of threads: to 1e-5, in bf16 to 1e-3.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,6 +17,7 @@
 #include "base/threads.h"
 #include "embeddings/dual.h"
 #include "embeddings/image.h"
+#include "embeddings/linear.h"
 #include "embeddings/preprocess.h"
 #include "embeddings/tokenizer.h"
 
@@ -24,7 +26,13 @@
 
 typedef struct rs_encoder rs_encoder;
 
-/* RS_ENOENT / RS_ECORRUPT name the file. */
+/* RS_ENOENT / RS_ECORRUPT name the file. The weights are packed here, once for all
+ * threads, in `precision` (dual_fast.h says what each keeps). RS_AUTO: int8 for a folder
+ * that was quantised, which is done only where it agrees with the original, and where this
+ * processor gains by it; otherwise f32. */
+rs_status rs_encoder_open_as(rs_encoder **out, const char *folder, rs_precision precision,
+                             rs_err *err);
+/* The same with RS_AUTO. */
 rs_status rs_encoder_open(rs_encoder **out, const char *folder, rs_err *err);
 void      rs_encoder_close(rs_encoder *e);                       /* NULL is fine */
 
@@ -33,6 +41,7 @@ size_t      rs_encoder_max_tokens(const rs_encoder *e);          /* bos and eos 
 const char *rs_encoder_id(const rs_encoder *e);                  /* 64 hex digits: SHA-256 over the
                                                                     folder's model files */
 const char *rs_encoder_name(const rs_encoder *e);                /* the folder's last part */
+rs_precision rs_encoder_precision(const rs_encoder *e);          /* never RS_AUTO */
 const rs_tokenizer  *rs_encoder_tokenizer(const rs_encoder *e);
 const rs_preprocess *rs_encoder_preprocess(const rs_encoder *e);
 const rs_dual       *rs_encoder_dual(const rs_encoder *e);

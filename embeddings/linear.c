@@ -19,7 +19,7 @@
 enum {
     SIZE_MOST = 1 << 20,
     LINE = 64,
-    SPLIT_FLOPS = 4000000,         /* what a pool is woken for: about 50 us of one core */
+    SPLIT_FLOPS = 8000000,         /* what a pool is woken for: about 100 us of one core */
     MEASURE_ROWS = 192, MEASURE_OUTPUTS = 512, MEASURE_RUNS = 2
 };
 

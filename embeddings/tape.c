@@ -151,6 +151,9 @@ static size_t cut(rs_tape *t, bool keep, size_t spare, float *base)
     t->hidden = take(&at, hidden_floats(in));
     t->hidden_a = take(&at, hidden_floats(in));
     t->spare = take(&at, spare > least ? spare : least);
+    t->in.fast = keep ? NULL : t->fast;
+    t->in.threads = t->in.fast ? t->threads : NULL;
+    t->in.room = take(&at, t->in.fast ? rs_dual_fast_scratch(t->fast, in->rows) / sizeof(float) + 1 : 0);
     if (keep)
         cut_backward(t, &at);
     return at.used;

@@ -18,6 +18,7 @@
 #ifndef RS_EMBEDDINGS_TOWER_INT_H
 #define RS_EMBEDDINGS_TOWER_INT_H
 
+#include "embeddings/dual_fast.h"
 #include "embeddings/dual_int.h"
 #include "embeddings/layers.h"
 
@@ -30,6 +31,9 @@ typedef struct {
     size_t longest, pairs;         /* of one sequence; sum of the squared lengths */
     size_t *start;                 /* [n + 1] first row of each; in the tape's index */
     size_t *pool;                  /* [n] the row of each that is read at the end */
+    const rs_dual_fast *fast;      /* packed layers; NULL with keep, and where there are none */
+    void   *room;                  /* their scratch */
+    rs_pool *threads;              /* over which one product may be split; NULL: none */
 } rs_packed;
 
 /* What one layer leaves. m: rows of its second half, `rows`, in the last layer `n`. */
@@ -52,6 +56,8 @@ struct rs_tape {
     float  *mem;   size_t mem_cap;         /* floats */
     size_t *index; size_t index_cap;
     rs_layer_tape *layer; size_t layer_cap;
+    const rs_dual_fast *fast;              /* rs_tape_use */
+    rs_pool *threads;
     /* This batch. */
     rs_packed in;
     bool   kept;                           /* a forward pass with `keep` is waiting */
@@ -74,6 +80,15 @@ rs_status rs_tape_index(rs_tape *t, const rs_tower_config *c, const rs_tower_tra
 /* Lay out everything for t->in, which is filled; `spare` floats at least. With keep
  * false the layers share one set of buffers. RS_ENOMEM, RS_ELIMIT over 2^32 rows. */
 rs_status rs_tape_lay_out(rs_tape *t, bool keep, size_t spare, rs_err *err);
+
+/* y = base + x W^T + b, as rs_linear, with weights [n x k] and bias at the places w and b
+ * of p, by the packed layers where the batch has them. Those of an MLP's first layer end
+ * with the tower's activation: rs_tower_activated. b RS_NOWHERE: none. */
+void rs_tower_linear(const rs_packed *in, float *y, const float *base, const float *x,
+                     const float *p, size_t w, size_t b, size_t rows, size_t k, size_t n);
+bool rs_tower_activated(const rs_packed *in);
+/* Bytes of scratch that packed layers need for a batch of `rows`. */
+size_t rs_dual_fast_scratch(const rs_dual_fast *f, size_t rows);
 
 /* From t->emb, which is layer[0].in where there is no input norm, to features. */
 void rs_tower_forward(rs_tape *t, const float *params, const rs_tower_at *at, bool keep,

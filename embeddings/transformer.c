@@ -77,7 +77,7 @@ static void probe_queries(const rs_packed *in, const rs_layer_tape *l, const flo
 {
     const size_t d = in->c->width;
 
-    rs_linear(l->q1, NULL, p + probe, p + at->q_w, p + at->q_b, 1, d, d);
+    rs_tower_linear(in, l->q1, NULL, p + probe, p, at->q_w, at->q_b, 1, d, d);
     for (size_t i = 1; i < in->n; i++)
         memcpy(l->q1 + i * d, l->q1, d * sizeof *l->q1);
 }
@@ -93,21 +93,21 @@ static void attend(const rs_packed *in, const rs_layer_tape *l, const float *p,
     if (!in->f->post_norm)
         norm(in, l->h1, l->stat1, l->in, p, at->ln1_g, at->ln1_b, in->rows);
     if (!last) {
-        rs_linear(l->qkv, NULL, l->h1, p + at->q_w, p + at->q_b, in->rows, d, 3 * d);
+        rs_tower_linear(in, l->qkv, NULL, l->h1, p, at->q_w, at->q_b, in->rows, d, 3 * d);
     } else {
-        rs_linear(l->qkv, NULL, l->h1, p + at->k_w, p + at->k_b, in->rows, d, 2 * d);
+        rs_tower_linear(in, l->qkv, NULL, l->h1, p, at->k_w, at->k_b, in->rows, d, 2 * d);
         if (in->f->pool == RS_POOL_ATTENTION) {
             probe_queries(in, l, p, at, tower->probe);
             base = NULL;
         } else {
             rs_gather(l->h1q, l->h1, in->pool, in->n, d);
-            rs_linear(l->q1, NULL, l->h1q, p + at->q_w, p + at->q_b, in->n, d, d);
+            rs_tower_linear(in, l->q1, NULL, l->h1q, p, at->q_w, at->q_b, in->n, d, d);
             rs_gather(l->mid, l->in, in->pool, in->n, d);
             base = l->mid;
         }
     }
     rs_attention(l->ctx, l->probs, keep, qkv_of(l, d, last), &shape);
-    rs_linear(l->mid, base, l->ctx, p + at->out_w, p + at->out_b, m, d, d);
+    rs_tower_linear(in, l->mid, base, l->ctx, p, at->out_w, at->out_b, m, d, d);
 }
 
 static void feed_forward(const rs_packed *in, const rs_layer_tape *l, const float *p,
@@ -120,9 +120,10 @@ static void feed_forward(const rs_packed *in, const rs_layer_tape *l, const floa
         norm(in, l->h2, l->stat1, l->mid, p, at->ln1_g, at->ln1_b, m);
     else
         norm(in, l->h2, l->stat2, l->mid, p, at->ln2_g, at->ln2_b, m);
-    rs_linear(l->u, NULL, l->h2, p + at->fc1_w, p + at->fc1_b, m, d, mlp);
-    activate(in->c->act, l->a, l->u, m * mlp);
-    rs_linear(l->sum, post ? l->h2 : l->mid, l->a, p + at->fc2_w, p + at->fc2_b, m, mlp, d);
+    rs_tower_linear(in, l->u, NULL, l->h2, p, at->fc1_w, at->fc1_b, m, d, mlp);
+    if (!rs_tower_activated(in))                    /* else u is a already, and in its place */
+        activate(in->c->act, l->a, l->u, m * mlp);
+    rs_tower_linear(in, l->sum, post ? l->h2 : l->mid, l->a, p, at->fc2_w, at->fc2_b, m, mlp, d);
     if (post)
         norm(in, l->out, l->stat2, l->sum, p, at->ln2_g, at->ln2_b, m);
 }
@@ -140,15 +141,16 @@ static void read_out(const rs_tape *t, const float *p, const rs_tower_at *at, fl
         memcpy(features, t->norm, in->n * d * sizeof *features);
         break;
     case RS_PROJ_LINEAR:
-        rs_linear(features, NULL, t->norm, p + at->proj_w, NULL, in->n, d, dim);
+        rs_tower_linear(in, features, NULL, t->norm, p, at->proj_w, RS_NOWHERE, in->n, d, dim);
         break;
     case RS_PROJ_LINEAR_BIAS:
-        rs_linear(features, NULL, t->norm, p + at->proj_w, p + at->proj_b, in->n, d, dim);
+        rs_tower_linear(in, features, NULL, t->norm, p, at->proj_w, at->proj_b, in->n, d, dim);
         break;
     case RS_PROJ_MLP:
-        rs_linear(t->hidden, NULL, t->norm, p + at->proj_w, NULL, in->n, d, hidden);
+        rs_tower_linear(in, t->hidden, NULL, t->norm, p, at->proj_w, RS_NOWHERE, in->n, d, hidden);
         activate(RS_ACT_GELU, t->hidden_a, t->hidden, in->n * hidden);
-        rs_linear(features, NULL, t->hidden_a, p + at->proj2_w, NULL, in->n, hidden, dim);
+        rs_tower_linear(in, features, NULL, t->hidden_a, p, at->proj2_w, RS_NOWHERE, in->n, hidden,
+                        dim);
         break;
     }
 }

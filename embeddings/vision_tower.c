@@ -61,8 +61,8 @@ static void embed(rs_tape *t, const rs_dual *m, const float *pixels)
     float *x = t->emb, *patches = class_token ? t->layer[0].qkv : x;
 
     cut_patches(t, m, pixels);
-    rs_linear(patches, NULL, t->spare, m->params + at->patch_w,
-              t->in.f->patch_bias ? m->params + at->patch_b : NULL, t->in.n * np, k, d);
+    rs_tower_linear(&t->in, patches, NULL, t->spare, m->params, at->patch_w,
+                    t->in.f->patch_bias ? at->patch_b : RS_NOWHERE, t->in.n * np, k, d);
     for (size_t i = 0; i < t->in.n; i++, x += rows * d, patches += np * d) {
         if (class_token) {
             memcpy(x, m->params + at->class_token, d * sizeof *x);

@@ -31,11 +31,12 @@ static void print_row(void *ctx, const rs_bench_row *r)
 static int run(rs_cli *c)
 {
     const char *folders[2] = {NULL, rs_model_default()};
-    size_t n = folders[1] ? 2 : 1;
+    size_t n = folders[1] && !rs_cli_flag(c, "random") ? 2 : 1;
     long long threads;
     rs_bench_request q = {.row = print_row, .ctx = c};
 
-    if (!rs_cli_number(c, "threads", 1, 1024, 0, &threads) ||
+    if (!rs_model_precision(&q.precision, c) ||
+        !rs_cli_number(c, "threads", 1, 1024, 0, &threads) ||
         !rs_cli_real(c, "seconds", 0.01, 600, 0.5, &q.seconds))
         return RS_EXIT_USAGE;
     q.threads = (size_t)threads;
@@ -57,6 +58,8 @@ static int run(rs_cli *c)
 
 static const rs_option options[] = {
     {"json", 0, NULL, "one JSON object a row"},
+    {"precision", 0, "P", "f32, bf16 or int8 alone (default: each of them)"},
+    {"random", 0, NULL, "the ViT-B/32 of random weights alone"},
     {"seconds", 's', "S", "measure each row for at least S seconds (default 0.5)"},
     {"threads", 't', "N", "measure 1 and N threads (default: all cores)"},
     {0},

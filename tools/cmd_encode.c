@@ -95,6 +95,7 @@ static void print_cosines(const rs_encoder *e, const job *j)
 static int run(rs_cli *c)
 {
     rs_encoder *e = NULL;
+    rs_precision precision;
     rs_pool *pool;
     job j = {0};
     rs_err err = {0};
@@ -104,10 +105,12 @@ static int run(rs_cli *c)
     j.files = rs_cli_values(c, "image", &j.n_files);
     if (!j.n_texts && !j.n_files)
         return rs_cli_usage(c, "wants something to encode: --text or --image");
+    if (!rs_model_precision(&precision, c))
+        return RS_EXIT_USAGE;
     if (!rs_model_pool(&pool, c, &code))
         return code;
     code = RS_EXIT_OK;
-    if (rs_encoder_open(&e, rs_cli_arg(c, 0), &err) != RS_OK ||
+    if (rs_encoder_open_as(&e, rs_cli_arg(c, 0), precision, &err) != RS_OK ||
         encode(e, pool, rs_cli_arena(c), &j, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
     else if (rs_cli_flag(c, "json"))
@@ -127,6 +130,7 @@ static const rs_option options[] = {
     {"text", 0, "TEXT", "a text to encode; may be given several times"},
     {"image", 0, "FILE", "an image to encode; may be given several times"},
     {"json", 0, NULL, "print one JSON object with the vectors"},
+    RS_PRECISION_OPTION,
     RS_THREADS_OPTION,
     {0},
 };

@@ -214,6 +214,7 @@ static int run(rs_cli *c)
 
 static const rs_option options[] = {
     RS_MODEL_OPTION,
+    RS_PRECISION_OPTION,
     {"prune", 0, NULL, "remove cases of the source that it no longer holds"},
     {"prefix", 0, "TEXT", "put TEXT before the key of each case, so that two sources may use\n"
                           "the same keys"},

@@ -276,6 +276,7 @@ static const rs_option options[] = {
     {"json", 0, NULL, "print one JSON object"},
     {"thumbs", 0, NULL, "show the images, on a terminal with kitty or sixel graphics"},
     RS_MODEL_OPTION,
+    RS_PRECISION_OPTION,
     RS_THREADS_OPTION,
     {0},
 };

@@ -75,6 +75,7 @@ rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const 
 {
     const rs_encoder_identity *known = a ? rs_archive_encoder(a) : NULL;
     const char *path = rs_cli_value(c, "model", NULL);
+    rs_precision precision;
     rs_status st;
 
     *out = NULL;
@@ -91,7 +92,9 @@ rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const 
         return rs_fail(err, RS_ENOMEM, "model %s: no memory", path);
     if (!rs_is_folder(path))
         return rs_fail(err, RS_ENOENT, "model %s: there is no such folder", path);
-    if ((st = rs_encoder_open(out, path, err)) != RS_OK)
+    if (!rs_precision_parse(&precision, rs_cli_value(c, "precision", "auto")))
+        return rs_fail(err, RS_EARG, "--precision wants f32, bf16, int8 or auto");
+    if ((st = rs_encoder_open_as(out, path, precision, err)) != RS_OK)
         return rs_wrap(err, st, "model %s", path);
     if ((st = check_model(*out, a, path, err)) != RS_OK) {
         rs_encoder_close(*out);
@@ -110,14 +113,25 @@ rs_status rs_cli_archive(rs_archive **out, const char *folder, rs_err *err)
     return st;
 }
 
+bool rs_model_precision(rs_precision *out, const rs_cli *c)
+{
+    const char *name = rs_cli_value(c, "precision", "auto");
+
+    if (rs_precision_parse(out, name))
+        return true;
+    rs_cli_usage(c, "--precision wants f32, bf16, int8 or auto, not '%s'", name);
+    return false;
+}
+
 bool rs_model_pool(rs_pool **out, const rs_cli *c, int *exit_code)
 {
+    rs_precision precision;
     long long threads;
     rs_err err = {0};
 
     *out = NULL;
     *exit_code = RS_EXIT_USAGE;
-    if (!rs_cli_number(c, "threads", 1, 1024, 0, &threads))
+    if (!rs_model_precision(&precision, c) || !rs_cli_number(c, "threads", 1, 1024, 0, &threads))
         return false;
     if (rs_pool_new(out, (size_t)threads, &err) == RS_OK)
         return true;

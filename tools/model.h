@@ -12,6 +12,9 @@
 #define RS_MODEL_OPTION \
     {"model", 'm', "FOLDER", "the encoder: a model folder as published (see model check)\n" \
                              "(default: the archive's own, else $RADSCOUT_MODEL, else scout-mini)"}
+#define RS_PRECISION_OPTION \
+    {"precision", 0, "P", "f32, bf16, int8 or auto: how the encoder computes (default auto: int8 for\n" \
+                          "a quantised model folder, else f32); vectors of all may be mixed"}
 #define RS_THREADS_OPTION \
     {"threads", 't', "N", "threads to encode with (default: all cores)"}
 
@@ -29,7 +32,11 @@ rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const 
 /* Open the archive `folder` for reading. RS_ENOENT says how one is made. */
 rs_status rs_cli_archive(rs_archive **out, const char *folder, rs_err *err);
 
-/* A pool of --threads threads. false after having printed what is wrong. */
+/* --precision; false after having printed what is wrong. */
+bool rs_model_precision(rs_precision *out, const rs_cli *c);
+
+/* A pool of --threads threads. false after having printed what is wrong, with --precision
+ * too, before anything slow is done. */
 bool rs_model_pool(rs_pool **out, const rs_cli *c, int *exit_code);
 
 #endif

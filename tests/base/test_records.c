@@ -185,6 +185,7 @@ static void test_clock(void **state)
     (void)state;
     assert_true(rs_now_s() >= t);
     assert_true(rs_peak_rss_bytes() > 100000);
+    assert_true(rs_rss_bytes() > 100000 && rs_rss_bytes() <= rs_peak_rss_bytes() + (1 << 20));
     assert_true(rs_cpu_s() >= 0);
     rs_utc_text(text);
     assert_int_equal(strlen(text), 24);

@@ -370,7 +370,7 @@ static void test_bench(void **state)
 
     (void)state;
     ok(rs_bench_encode(&q, &err), &err);
-    assert_int_equal(rows, 9 + 6);               /* three kinds: 3 batches, then 2 on 2 threads */
+    assert_int_equal(rows, 3 * 2 * 9);           /* precisions, 1 and 2 threads, 3 kinds of 3 batches */
     const rs_bench_request none = {.folder = "/nonexistent", .row = on_row, .ctx = &rows};
     assert_int_equal(rs_bench_encode(&none, &err), RS_ENOENT);
 }
