@@ -10,6 +10,7 @@
 #include "embeddings/dual_int.h"
 #include "embeddings/matmul.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ typedef struct {
     size_t threads;
     rs_tape *tape[THREADS_MAX];
     float  *pixels, *out;          /* [BATCH_MAX x ...] */
+    float  *f32[3];                /* [dim] of each kind: the first item's embedding in f32 */
     int32_t *ids;                  /* [BATCH_MAX x tokens] */
     size_t length[BATCH_MAX];
     size_t tokens, batch, parts;   /* of the row; tokens 0: images */
@@ -113,13 +115,42 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double cosine(const float *x, const float *y, size_t n)
+{
+    double xy = 0, xx = 0, yy = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        xy += (double)x[i] * (double)y[i];
+        xx += (double)x[i] * (double)x[i];
+        yy += (double)y[i] * (double)y[i];
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+}
+
+/* The first item on the float parameters, once a kind: images, texts of either length. */
+static rs_status keep_f32(bench *b, size_t kind, rs_err *err)
+{
+    const size_t dim = rs_dual_config_of(b->m)->dim;
+
+    if (b->f32[kind])
+        return RS_OK;
+    b->f32[kind] = rs_calloc(dim, sizeof **b->f32);
+    if (!b->f32[kind])
+        return rs_fail(err, RS_ENOMEM, "bench: no memory");
+    rs_tape_use(b->tape[0], NULL, NULL);
+    return b->tokens ? rs_dual_text_forward(b->m, b->ids, b->length, 1, b->tape[0], false,
+                                            b->f32[kind], err)
+                     : rs_dual_image_forward(b->m, b->pixels, 1, b->tape[0], false, b->f32[kind], err);
+}
+
 /* Runs batches for the time asked, after one that warms up, and reports the row. */
-static rs_status measure(bench *b, size_t batch, size_t tokens, rs_err *err)
+static rs_status measure(bench *b, size_t kind, size_t batch, size_t tokens, rs_err *err)
 {
     const double least = b->q->seconds > 0 ? b->q->seconds : 0.5;
     double run[RUNS_MAX], all = 0;
     size_t runs = 0;
     uint64_t flops = 0;
+    rs_status st;
 
     b->batch = batch;
     b->tokens = tokens;
@@ -127,6 +158,8 @@ static rs_status measure(bench *b, size_t batch, size_t tokens, rs_err *err)
         b->length[i] = tokens;
     if (tokens)
         rs_bench_ids(b->ids, BATCH_MAX, tokens, rs_dual_config_of(b->m));
+    if ((st = keep_f32(b, kind, err)) != RS_OK)
+        return st;
     run_batch(b);
     while (b->st == RS_OK && runs < RUNS_MAX && (runs == 0 || all < least)) {
         uint64_t before = rs_matmul_flops();
@@ -149,6 +182,7 @@ static rs_status measure(bench *b, size_t batch, size_t tokens, rs_err *err)
         .tokens = tokens ? tokens : rs_dual_image_rows(rs_dual_config_of(b->m)),
         .per_second = (double)batch / run[runs / 2], .ms = 1e3 * run[runs / 2],
         .gflops = 1e-9 * (double)flops / all,
+        .cosine = cosine(b->out, b->f32[kind], rs_dual_config_of(b->m)->dim),
         .rss_mib = (double)rs_rss_bytes() / (1 << 20),
     };
     b->q->row(b->q->ctx, &row);
@@ -193,7 +227,7 @@ static rs_status measure_kinds(bench *b, rs_err *err)
 
     for (size_t l = 0; l < 3; l++)
         for (size_t i = 0; i < 3 && st == RS_OK; i++)
-            st = measure(b, batches[i], lengths[l] < max ? lengths[l] : max, err);
+            st = measure(b, l, batches[i], lengths[l] < max ? lengths[l] : max, err);
     return st;
 }
 
@@ -240,6 +274,8 @@ rs_status rs_bench_encode(const rs_bench_request *q, rs_err *err)
     rs_free(b->pixels);
     rs_free(b->out);
     rs_free(b->ids);
+    for (size_t i = 0; i < 3; i++)
+        rs_free(b->f32[i]);
     pthread_mutex_destroy(&b->lock);
     rs_free(b);
     return st;

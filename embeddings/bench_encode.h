@@ -24,6 +24,7 @@ typedef struct {
     double per_second;             /* items */
     double ms;                     /* a whole batch, median */
     double gflops;                 /* of matrix products, done per second */
+    double cosine;                 /* of the first item to its embedding by the float parameters */
     double rss_mib;                /* the process's memory now */
 } rs_bench_row;
 

@@ -114,6 +114,7 @@ rs_status rs_dual_save(const rs_dual *m, const char *folder, bool half, rs_err *
 void      rs_dual_close(rs_dual *m);         /* NULL is fine */
 
 const rs_dual_config *rs_dual_config_of(const rs_dual *m);
+bool                  rs_dual_int8(const rs_dual *m);      /* opened from a quantised file */
 size_t          rs_dual_param_count(const rs_dual *m);         /* floats in all */
 float          *rs_dual_params(rs_dual *m);                    /* [param_count], for optimisers */
 const rs_param *rs_dual_param_table(const rs_dual *m, size_t *n);

@@ -11,6 +11,8 @@
 
 typedef struct {
     size_t place, n;               /* of the weights; outputs: q alone or q, k and v together */
+    size_t count;                  /* of weights */
+    bool   exact;
     rs_weights *w;
 } entry;
 
@@ -58,7 +60,7 @@ static rs_status add(rs_dual_fast *f, const rs_tower_config *c, matrix a, rs_err
     for (; i > 0 && (f->list[i - 1].place > a.w ||
                      (f->list[i - 1].place == a.w && f->list[i - 1].n > a.n)); i--)
         f->list[i] = f->list[i - 1];
-    f->list[i] = (entry){a.w, a.n, w};
+    f->list[i] = (entry){a.w, a.n, a.n * a.k, a.exact, w};
     f->n++;
     return RS_OK;
 }
@@ -164,6 +166,15 @@ size_t rs_dual_fast_bytes(const rs_dual_fast *f)
     for (size_t i = 0; i < f->n; i++)
         sum += rs_weights_bytes(f->list[i].w);
     return sum;
+}
+
+bool rs_dual_fast_holds(const rs_dual_fast *f, size_t offset)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (!f->list[i].exact && offset >= f->list[i].place &&
+            offset < f->list[i].place + f->list[i].count)
+            return true;
+    return false;
 }
 
 /* ---- In a pass ---------------------------------------------------------------------------- */

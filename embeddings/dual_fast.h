@@ -35,6 +35,9 @@ void      rs_dual_fast_free(rs_dual_fast *f);                  /* NULL is fine *
 rs_precision rs_dual_fast_precision(const rs_dual_fast *f);
 size_t       rs_dual_fast_bytes(const rs_dual_fast *f);
 
+/* Is the parameter at `offset` a matrix that is held in this precision? */
+bool rs_dual_fast_holds(const rs_dual_fast *f, size_t offset);
+
 /* From now on passes with this tape run on f (NULL: on the parameters), which must be
  * of their model, and split large products over `pool` (NULL: they do not). */
 void rs_tape_use(rs_tape *t, const rs_dual_fast *f, rs_pool *pool);

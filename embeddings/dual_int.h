@@ -25,6 +25,10 @@
 
 #define RS_NOWHERE SIZE_MAX
 
+/* What a file that model_quantise.h wrote says of itself, in its metadata. */
+#define RS_PRECISION_KEY "radscout.precision"      /* "int8" */
+#define RS_ORIGINAL_KEY  "radscout.of"             /* the original's rs_model_id */
+
 /* One transformer layer. */
 typedef struct {
     size_t ln1_g, ln1_b;                   /* [width] before the attention (post_norm: after) */
@@ -64,6 +68,7 @@ struct rs_dual {
     rs_arena mem;                          /* the table, its names, the layers' offsets */
     const char **unknown;                  /* [unknowns] tensors of the file that no place wanted */
     size_t   unknowns;
+    bool     int8;                         /* from a quantised file */
     const char *config_text;               /* the config file, where it is written back as it was */
 };
 

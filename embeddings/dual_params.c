@@ -264,9 +264,21 @@ static bool is_buffer(const char *name)
     return dot && strcmp(dot, ".position_ids") == 0;
 }
 
+/* The scales of an int8 tensor. */
+static bool is_scale(const rs_dual *m, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    for (size_t i = 0; dot && strcmp(dot, ".scale") == 0 && i < m->tensors; i++)
+        if (strncmp(m->table[i].name, name, (size_t)(dot - name)) == 0 &&
+            m->table[i].name[dot - name] == '\0')
+            return true;
+    return false;
+}
+
 static bool is_wanted(const rs_dual *m, const char *name)
 {
-    return rs_dual_param(m, name) || is_buffer(name);
+    return rs_dual_param(m, name) || is_buffer(name) || is_scale(m, name);
 }
 
 /* All shapes are checked before any memory is taken: what is asked for is then no more
@@ -318,8 +330,10 @@ static rs_status read_one(rs_dual *m, const rs_tensors *t, const rs_param *p, rs
 
 static rs_status read_all(rs_dual *m, const rs_tensors *t, rs_err *err)
 {
+    const char *precision = rs_tensors_metadata(t, RS_PRECISION_KEY);
     rs_status st = check_all(m, t, err);
 
+    m->int8 = precision && strcmp(precision, "int8") == 0;
     if (st == RS_OK)
         st = allot(m, err);
     for (size_t i = 0; i < m->tensors && st == RS_OK; i++)
@@ -433,6 +447,7 @@ rs_status rs_dual_save(const rs_dual *m, const char *folder, bool half, rs_err *
 /* ---- Asking ---------------------------------------------------------- */
 
 const rs_dual_config *rs_dual_config_of(const rs_dual *m) { return &m->config; }
+bool rs_dual_int8(const rs_dual *m) { return m->int8; }
 size_t rs_dual_param_count(const rs_dual *m) { return m->count; }
 float *rs_dual_params(rs_dual *m) { return m->params; }
 

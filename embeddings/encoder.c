@@ -104,7 +104,7 @@ rs_status rs_encoder_open(rs_encoder **out, const char *folder, rs_err *err)
 static rs_status pack(rs_encoder *e, rs_precision precision, rs_err *err)
 {
     if (precision == RS_AUTO)
-        precision = RS_F32;
+        precision = rs_dual_int8(e->dual) && rs_precision_pays(RS_INT8) ? RS_INT8 : RS_F32;
     return rs_dual_fast_new(&e->fast, e->dual, precision, err);
 }
 
@@ -156,6 +156,11 @@ size_t rs_encoder_max_tokens(const rs_encoder *e)
 rs_precision rs_encoder_precision(const rs_encoder *e)
 {
     return rs_dual_fast_precision(e->fast);
+}
+
+const rs_dual_fast *rs_encoder_fast(const rs_encoder *e)
+{
+    return e->fast;
 }
 
 const char *rs_encoder_id(const rs_encoder *e)

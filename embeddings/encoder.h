@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "base/threads.h"
 #include "embeddings/dual.h"
+#include "embeddings/dual_fast.h"
 #include "embeddings/image.h"
 #include "embeddings/linear.h"
 #include "embeddings/preprocess.h"
@@ -45,6 +46,7 @@ rs_precision rs_encoder_precision(const rs_encoder *e);          /* never RS_AUT
 const rs_tokenizer  *rs_encoder_tokenizer(const rs_encoder *e);
 const rs_preprocess *rs_encoder_preprocess(const rs_encoder *e);
 const rs_dual       *rs_encoder_dual(const rs_encoder *e);
+const rs_dual_fast  *rs_encoder_fast(const rs_encoder *e);
 
 /* out: [n x d], each row of unit length. pool may be NULL. */
 rs_status rs_encoder_images(const rs_encoder *e, const rs_image *images, size_t n,

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "embeddings/dual_int.h"
 #include "embeddings/model_folder.h"
 
 #include <dirent.h>
@@ -159,6 +160,31 @@ static void clear(files *f)
     rs_free(f->name);
 }
 
+/* Is `id` 64 hexadecimal digits? */
+static bool is_id(const char *id)
+{
+    return strlen(id) == RS_SHA256_HEX - 1 &&
+           strspn(id, "0123456789abcdef") == RS_SHA256_HEX - 1;
+}
+
+/* The original that quantised weights name, into hex; without one hex stays "". What is
+ * wrong with the weights as such is told by whoever opens them. */
+static rs_status original(char hex[RS_SHA256_HEX], const char *folder, rs_err *err)
+{
+    rs_tensors *t = NULL;
+    rs_err ignored;
+    rs_status st = rs_model_tensors(&t, folder, &ignored);
+    const char *id = st == RS_OK ? rs_tensors_metadata(t, RS_ORIGINAL_KEY) : NULL;
+
+    st = st == RS_ENOMEM ? rs_fail(err, st, "%s: no memory", folder) : RS_OK;
+    if (id && is_id(id))
+        memcpy(hex, id, RS_SHA256_HEX);
+    else if (id)
+        st = rs_fail(err, RS_ECORRUPT, "%s: " RS_ORIGINAL_KEY " of the weights is no identity", folder);
+    rs_tensors_close(t);
+    return st;
+}
+
 rs_status rs_model_id(char hex[RS_SHA256_HEX], const char *folder, rs_err *err)
 {
     char digest[RS_SHA256_HEX];
@@ -167,6 +193,11 @@ rs_status rs_model_id(char hex[RS_SHA256_HEX], const char *folder, rs_err *err)
     rs_status st;
 
     hex[0] = '\0';
+    if ((st = original(hex, folder, err)) != RS_OK || hex[0]) {
+        if (h)
+            rs_sha256_end(h, digest);
+        return st;
+    }
     if (!h)
         st = rs_fail(err, RS_ENOMEM, "%s: no memory", folder);
     else if ((st = look(&f, folder, err)) == RS_OK)

@@ -13,6 +13,9 @@
  * (model_folder.h says which of the two a folder is). Where the folder lies, dates, cards
  * and other files do not count.
  *
+ * A quantised model (model_quantise.h) is the one that it was made from: its weights say
+ * which, and their vectors may be mixed.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef RS_EMBEDDINGS_MODEL_ID_H

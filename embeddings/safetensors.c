@@ -464,10 +464,25 @@ static bool same_shape(const rs_tensor *t, const size_t *shape, size_t rank)
     return true;
 }
 
+/* The scales of int8 rows, in *scale where there are any. */
+static rs_status check_scale(const rs_tensors *t, const rs_tensor *found, const rs_tensor **scale,
+                             rs_err *err)
+{
+    char name[512];
+    const int n = snprintf(name, sizeof name, "%s.scale", found->name);
+
+    *scale = n > 0 && (size_t)n < sizeof name ? rs_tensors_find(t, name) : NULL;
+    if (!*scale || (*scale)->dtype != RS_DTYPE_F32 || (*scale)->rank != 1 || found->rank < 1 ||
+        (*scale)->shape[0] != found->shape[0])
+        return rs_fail(err, RS_ECORRUPT, "%s: tensor %s: dtype I8 without an F32 tensor %s.scale of "
+                       "its first length", found->file, found->name, found->name);
+    return RS_OK;
+}
+
 rs_status rs_tensors_check(const rs_tensors *t, const char *name, const size_t *shape, size_t rank,
                            rs_err *err)
 {
-    const rs_tensor *found = rs_tensors_find(t, name);
+    const rs_tensor *found = rs_tensors_find(t, name), *scale;
     char is[SHAPE_TEXT], want[SHAPE_TEXT];
 
     assert(rank <= RS_TENSOR_MAX_RANK);
@@ -478,6 +493,8 @@ rs_status rs_tensors_check(const rs_tensors *t, const char *name, const size_t *
     if (!same_shape(found, shape, rank))
         return rs_fail(err, RS_ECORRUPT, "%s: tensor %s: shape %s, wanted %s", found->file, name,
                        shape_text(is, found->shape, found->rank), shape_text(want, shape, rank));
+    if (found->dtype == RS_DTYPE_I8)
+        return check_scale(t, found, &scale, err);
     if (found->dtype != RS_DTYPE_F32 && found->dtype != RS_DTYPE_F16 &&
         found->dtype != RS_DTYPE_BF16)
         return rs_fail(err, RS_ECORRUPT, "%s: tensor %s: dtype %s, wanted F32, F16 or BF16",
@@ -485,16 +502,32 @@ rs_status rs_tensors_check(const rs_tensors *t, const char *name, const size_t *
     return RS_OK;
 }
 
+/* Row r is multiplied by scale[r]. */
+static void unpack_int8(float *out, const rs_tensor *found, const rs_tensor *scale)
+{
+    const int8_t *q = (const int8_t *)found->data;
+    const size_t rows = found->shape[0], columns = rows ? found->count / rows : 0;
+
+    for (size_t r = 0; r < rows; r++) {
+        float s;
+        memcpy(&s, scale->data + r * sizeof s, sizeof s);
+        for (size_t i = 0; i < columns; i++)
+            *out++ = (float)*q++ * s;
+    }
+}
+
 rs_status rs_tensors_fetch(const rs_tensors *t, const char *name, const size_t *shape, size_t rank,
                            float *out, rs_err *err)
 {
     rs_status st = rs_tensors_check(t, name, shape, rank, err);
-    const rs_tensor *found;
+    const rs_tensor *found, *scale;
 
     if (st != RS_OK)
         return st;
     found = rs_tensors_find(t, name);
-    if (found->dtype == RS_DTYPE_F16)
+    if (found->dtype == RS_DTYPE_I8 && (st = check_scale(t, found, &scale, err)) == RS_OK)
+        unpack_int8(out, found, scale);
+    else if (found->dtype == RS_DTYPE_F16)
         rs_half_unpack(out, found->data, found->count);
     else if (found->dtype == RS_DTYPE_BF16)
         rs_bf16_unpack(out, found->data, found->count);

@@ -80,8 +80,9 @@ const rs_tensor *rs_tensors_find(const rs_tensors *t, const char *name);   /* NU
 /* A value of "__metadata__" (of the first file that has the key); NULL: none. */
 const char      *rs_tensors_metadata(const rs_tensors *t, const char *key);
 
-/* Whether `name` is there, F32, F16 or BF16, and of this shape (rank 0 is one number).
- * RS_ECORRUPT names the tensor with what was found and what was wanted. */
+/* Whether `name` is there, F32, F16 or BF16, and of this shape (rank 0 is one number); or
+ * I8 [out x ...] with an F32 tensor `name`.scale [out] beside it, which multiplies its
+ * rows (model_quantise.h). RS_ECORRUPT names the tensor with what was found and wanted. */
 rs_status rs_tensors_check(const rs_tensors *t, const char *name, const size_t *shape, size_t rank,
                            rs_err *err);
 /* The same, then its values as float32 to out[product of shape]. */
@@ -90,18 +91,21 @@ rs_status rs_tensors_fetch(const rs_tensors *t, const char *name, const size_t *
 
 /* ---- Writing --------------------------------------------------------- */
 
-/* What to write: dtype F32 or F16 (nearest, ties to even). */
+/* What to write: dtype F32 or F16 (nearest, ties to even) of floats, I8 of int8_t. */
 typedef struct {
     const char  *name;
     rs_dtype     dtype;
     size_t       rank;
     const size_t *shape;
-    const float *data;
+    const void  *data;
 } rs_tensor_out;
 
 /* Write the n tensors in this order with metadata {"format": "pt"}, header padded to 8
  * bytes, atomically (base/outfile.h), one tensor in memory at a time. RS_EARG names a
  * tensor with a value beyond F16 or of another dtype; RS_EIO, RS_ENOMEM. */
 rs_status rs_tensors_write(const char *path, const rs_tensor_out *tensor, size_t n, rs_err *err);
+/* The same with more metadata: key, value, key, value, ..., NULL. */
+rs_status rs_tensors_write_noted(const char *path, const rs_tensor_out *tensor, size_t n,
+                                 const char *const *notes, rs_err *err);
 
 #endif

@@ -21,7 +21,7 @@ static rs_status out_of_memory(const char *path, rs_err *err)
 static rs_status size_of(const rs_tensor_out *t, size_t *count, size_t *bytes, rs_err *err)
 {
     *count = 1;
-    if (t->dtype != RS_DTYPE_F32 && t->dtype != RS_DTYPE_F16)
+    if (t->dtype != RS_DTYPE_F32 && t->dtype != RS_DTYPE_F16 && t->dtype != RS_DTYPE_I8)
         return rs_fail(err, RS_EARG, "tensor %s: dtype %s is not written", t->name,
                        rs_dtype_name(t->dtype));
     for (size_t i = 0; i < t->rank; i++)
@@ -48,13 +48,19 @@ static json_t *entry_of(const rs_tensor_out *t, size_t begin, size_t end)
 
 /* The header as text, padded; caller clears `out`. */
 static rs_status header_of(rs_buf *out, const char *path, const rs_tensor_out *tensor, size_t n,
-                           rs_err *err)
+                           const char *const *notes, rs_err *err)
 {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
+    json_t *metadata = json_object_get(header, "__metadata__");
     char *text = NULL;
     size_t at = 0, count, bytes;
     rs_status st = RS_OK;
 
+    for (; notes && notes[0]; notes += 2)
+        if (json_object_set_new(metadata, notes[0], json_string(notes[1])) != 0) {
+            st = out_of_memory(path, err);
+            goto done;
+        }
     for (size_t i = 0; i < n; i++) {
         if ((st = size_of(&tensor[i], &count, &bytes, err)) != RS_OK)
             goto done;
@@ -97,15 +103,16 @@ static rs_status write_header(rs_outfile *f, const rs_buf *header, rs_err *err)
 static rs_status write_half(rs_outfile *f, const rs_tensor_out *t, size_t count, uint16_t *half,
                             rs_err *err)
 {
+    const float *x = t->data;
     rs_status st = RS_OK;
 
     for (size_t at = 0; at < count && st == RS_OK; at += PIECE) {
         size_t n = count - at < PIECE ? count - at : PIECE;
-        rs_half_pack(half, t->data + at, n);
+        rs_half_pack(half, x + at, n);
         for (size_t i = 0; i < n; i++)
-            if ((half[i] & 0x7fff) == 0x7c00 && isfinite(t->data[at + i]))
+            if ((half[i] & 0x7fff) == 0x7c00 && isfinite(x[at + i]))
                 return rs_fail(err, RS_EARG, "tensor %s: value %g of element %zu does not fit F16",
-                               t->name, (double)t->data[at + i], at + i);
+                               t->name, (double)x[at + i], at + i);
         st = rs_outfile_write(f, half, n * sizeof *half, err);
     }
     return st;
@@ -133,9 +140,15 @@ static rs_status write_data(rs_outfile *f, const rs_tensor_out *tensor, size_t n
 
 rs_status rs_tensors_write(const char *path, const rs_tensor_out *tensor, size_t n, rs_err *err)
 {
+    return rs_tensors_write_noted(path, tensor, n, NULL, err);
+}
+
+rs_status rs_tensors_write_noted(const char *path, const rs_tensor_out *tensor, size_t n,
+                                 const char *const *notes, rs_err *err)
+{
     rs_buf header = {0};
     rs_outfile *f = NULL;
-    rs_status st = header_of(&header, path, tensor, n, err);
+    rs_status st = header_of(&header, path, tensor, n, notes, err);
 
     if (st == RS_OK)
         st = rs_outfile_open(&f, path, err);

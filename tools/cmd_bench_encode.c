@@ -15,15 +15,16 @@ static void print_row(void *ctx, const rs_bench_row *r)
         json_t *name = rs_json_any(r->model);
         char *quoted = json_dumps(name, JSON_ENCODE_ANY);
         printf("{\"model\":%s,\"tower\":\"%s\",\"precision\":\"%s\",\"threads\":%zu,\"batch\":%zu,"
-               "\"tokens\":%zu,\"per_second\":%.2f,\"ms\":%.3f,\"gflops\":%.1f,\"rss_mib\":%.1f}\n",
+               "\"tokens\":%zu,\"per_second\":%.2f,\"ms\":%.3f,\"gflops\":%.1f,\"cosine\":%.6f,"
+               "\"rss_mib\":%.1f}\n",
                quoted ? quoted : "null", r->tower, r->precision, r->threads, r->batch, r->tokens,
-               r->per_second, r->ms, r->gflops, r->rss_mib);
+               r->per_second, r->ms, r->gflops, r->cosine, r->rss_mib);
         free(quoted);
         json_decref(name);
     } else {
-        printf("%-18s %-6s %-4s %7zu %6zu %7zu %11.1f %10.2f %8.1f %8.0f\n", r->model, r->tower,
+        printf("%-18s %-6s %-4s %7zu %6zu %7zu %11.1f %10.2f %8.1f %8.5f %8.0f\n", r->model, r->tower,
                r->precision, r->threads, r->batch, r->tokens, r->per_second, r->ms, r->gflops,
-               r->rss_mib);
+               r->cosine, r->rss_mib);
     }
     fflush(stdout);
 }
@@ -45,8 +46,8 @@ static int run(rs_cli *c)
         n = 1;
     }
     if (!rs_cli_flag(c, "json"))
-        printf("%-18s %-6s %-4s %7s %6s %7s %11s %10s %8s %8s\n", "model", "tower", "prec",
-               "threads", "batch", "tokens", "per second", "ms/batch", "GFLOPS", "RSS MiB");
+        printf("%-18s %-6s %-4s %7s %6s %7s %11s %10s %8s %8s %8s\n", "model", "tower", "prec",
+               "threads", "batch", "tokens", "per second", "ms/batch", "GFLOPS", "cosine", "RSS MiB");
     for (size_t i = 0; i < n; i++) {
         rs_err err = {0};
         q.folder = folders[i];
@@ -69,6 +70,8 @@ const rs_command rs_command_bench_encode = {
     .name = "bench encode", .args = "[MODEL]",
     .summary = "measure how fast a model encodes images and texts",
     .description = "Without MODEL: a ViT-B/32 of random weights, and scout-mini. The towers alone\n"
-                   "are measured: no decoding, no tokenising.",
+                   "are measured: no decoding, no tokenising; each precision, on 1 thread and on all,\n"
+                   "batches of 1, 16 and 32. \"cosine\" is an embedding's to what the float parameters\n"
+                   "give. tools/bench/encode puts ONNX Runtime beside it.",
     .options = options, .min_args = 0, .max_args = 1, .run = run,
 };

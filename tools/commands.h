@@ -10,7 +10,7 @@
  * A new command is its file and one line here. */
 #define RS_COMMANDS(X) \
     X(index) X(search) X(show) X(stats) X(encode) X(bench_encode) X(bench_index) X(vocab) X(train) \
-    X(model_check)
+    X(model_check) X(model_quantize)
 
 #define RS_COMMAND_DECLARE(id) extern const rs_command rs_command_##id;
 RS_COMMANDS(RS_COMMAND_DECLARE)

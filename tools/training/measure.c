@@ -1,6 +1,6 @@
 /* measure.c - what a model can do, on images that were kept out of its training.
  *
- *   scout_measure MODEL --manifest FILE [--phantoms FILE] [--medpix FOLDER]
+ *   scout_measure MODEL --manifest FILE [--phantoms FILE] [--medpix FOLDER] [--precision P]
  *
  * FILE is a training manifest (training/manifest.c); only rows of split "test" are used.
  * Beside each figure stand the same of an untrained encoder of the same shape and of

@@ -178,6 +178,8 @@ int main(int argc, char **argv)
     static figures f;
     ms_encoder e = {.name = "model"};
     char untrained[] = "/tmp/radscout-untrained-XXXXXX", command[80];
+    rs_precision precision = RS_AUTO;
+    bool understood = true;
     rs_err err = {0};
     rs_status st;
 
@@ -188,15 +190,18 @@ int main(int argc, char **argv)
             p.phantoms = argv[i + 1];
         else if (strcmp(argv[i], "--medpix") == 0)
             p.medpix = argv[i + 1];
+        else if (strcmp(argv[i], "--precision") == 0)
+            understood = rs_precision_parse(&precision, argv[i + 1]);
     }
-    if (argc < 4 || argc % 2 || !p.manifest || !mkdtemp(untrained)) {
-        fprintf(stderr, "usage: scout_measure MODEL --manifest FILE [--phantoms FILE] [--medpix FOLDER]\n");
+    if (!understood || argc < 4 || argc % 2 || !p.manifest || !mkdtemp(untrained)) {
+        fprintf(stderr, "usage: scout_measure MODEL --manifest FILE [--phantoms FILE] [--medpix FOLDER]\n"
+                "                     [--precision f32|bf16|int8|auto]\n");
         return 2;
     }
     st = rs_pool_new(&e.pool, 0, &err);
     for (f.column = 0; f.column < COLUMNS && st == RS_OK; f.column++) {
         if (f.column == 0)
-            st = rs_encoder_open(&e.encoder, argv[1], &err);
+            st = rs_encoder_open_as(&e.encoder, argv[1], precision, &err);
         else if (f.column == 1 && (st = make_untrained(e.encoder, argv[1], untrained, &err)) == RS_OK) {
             rs_encoder_close(e.encoder);
             st = rs_encoder_open(&e.encoder, untrained, &err);
