@@ -7,8 +7,8 @@
 set(rs_public
     base/alloc.h base/arena.h base/bytes.h base/clock.h base/hash.h base/log.h base/progress.h
     base/random.h base/status.h base/threads.h
-    embeddings/dual.h embeddings/encoder.h embeddings/image.h embeddings/preprocess.h
-    embeddings/safetensors.h embeddings/tokenizer.h
+    embeddings/dual.h embeddings/dual_fast.h embeddings/encoder.h embeddings/image.h
+    embeddings/linear.h embeddings/preprocess.h embeddings/safetensors.h embeddings/tokenizer.h
     engine/archive.h engine/query.h
     indexer/index.h indexer/source.h)
 foreach(header ${rs_public})

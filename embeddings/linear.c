@@ -288,7 +288,8 @@ static rs_status use_backend(rs_weights *w, const rs_linear_spec *s, rs_linear_b
 
 /* ---- Measuring ----------------------------------------------------------------------------- */
 
-/* What was measured before. A shape is measured on its first MEASURE_OUTPUTS outputs. */
+/* What was measured before, the oldest giving way when there is no more room. A shape is
+ * measured on its first MEASURE_OUTPUTS outputs. */
 typedef struct {
     size_t n, k;
     rs_precision precision;
@@ -299,14 +300,14 @@ typedef struct {
 
 static pthread_mutex_t measured_lock = PTHREAD_MUTEX_INITIALIZER;
 static measured known[64];
-static size_t n_known;
+static size_t n_known;                 /* ever; a place that is empty has no set */
 
 static bool recall(const measured *m, rs_linear_backend *best)
 {
     bool found = false;
 
     pthread_mutex_lock(&measured_lock);
-    for (size_t i = 0; i < n_known && !found; i++) {
+    for (size_t i = 0; i < sizeof known / sizeof *known && !found; i++) {
         const measured *o = &known[i];
         found = o->n == m->n && o->k == m->k && o->precision == m->precision &&
                 o->set == m->set && o->keeps_w == m->keeps_w;
@@ -320,8 +321,7 @@ static bool recall(const measured *m, rs_linear_backend *best)
 static void remember(const measured *m)
 {
     pthread_mutex_lock(&measured_lock);
-    if (n_known < sizeof known / sizeof *known)
-        known[n_known++] = *m;
+    known[n_known++ % (sizeof known / sizeof *known)] = *m;
     pthread_mutex_unlock(&measured_lock);
 }
 
