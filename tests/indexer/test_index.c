@@ -11,6 +11,7 @@
 #include "tiny_model.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <png.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -535,7 +536,8 @@ static void test_every_kind_of_image(void **state)
         holdings a = holdings_of(at("kinds_archive"), "interlaced%"),
                  b = holdings_of(at("kinds_archive"), "sixteen.png");
         assert_int_equal(a.n, TINY_DIM);           /* the same pixels, interlaced or not */
-        assert_memory_equal(a.vectors, b.vectors, sizeof(float) * TINY_DIM);
+        for (size_t i = 0; i < TINY_DIM; i++)      /* in another batch: a last place of fp16 */
+            assert_true(fabs((double)a.vectors[i] - (double)b.vectors[i]) < 1e-3);
         holdings_clear(&a);
         holdings_clear(&b);
     }
