@@ -18,6 +18,7 @@
 
 enum {
     SIZE_MOST = 1 << 20,
+    INT8_MOST = 1 << 16,           /* inputs whose products, 255 * 127 each, fit a 32-bit sum */
     LINE = 64,
     SPLIT_FLOPS = 8000000,         /* what a pool is woken for: about 100 us of one core */
     MEASURE_ROWS = 192, MEASURE_OUTPUTS = 512, MEASURE_RUNS = 2
@@ -155,39 +156,63 @@ static size_t element(rs_precision p)
     return p == RS_F32 ? sizeof(float) : p == RS_BF16 ? sizeof(uint16_t) : sizeof(int8_t);
 }
 
-/* Output j's row into its panel; see linear_int.h. */
-static void put_row(const rs_weights *w, size_t j, const float *row, const int8_t *q)
+/* One panel from `rows` rows of weights, or in int8 of integers, [rows x k]: read along
+ * the rows side by side, written from one end to the other. See linear_int.h. */
+static void put_panel_f32(float *to, const float *from, size_t rows, size_t k, size_t nr)
 {
-    const size_t nr = w->set->nr, g = w->set->group;
-    const size_t panel = j / nr * nr * w->padded, in = j % nr;
+    for (size_t l = 0; l < k; l++, to += nr)
+        for (size_t i = 0; i < rows; i++)
+            to[i] = from[i * k + l];
+}
 
-    for (size_t l = 0; l < w->k; l++) {
-        if (w->precision == RS_F32)
-            ((float *)w->panels)[panel + l * nr + in] = row[l];
-        else if (w->precision == RS_BF16)
-            ((uint16_t *)w->panels)[panel + l / 2 * 2 * nr + 2 * in + l % 2] = to_bf16(row[l]);
+static void put_panel_bf16(uint16_t *to, const float *from, size_t rows, size_t k, size_t nr)
+{
+    for (size_t l = 0; l < k; l += 2, to += 2 * nr)
+        for (size_t i = 0; i < rows; i++) {
+            to[2 * i] = to_bf16(from[i * k + l]);
+            to[2 * i + 1] = l + 1 < k ? to_bf16(from[i * k + l + 1]) : 0;
+        }
+}
+
+static void put_panel_int8(int8_t *to, const int8_t *from, size_t rows, size_t k, size_t nr, size_t g)
+{
+    for (size_t l = 0; l < k; l += g, to += g * nr)
+        for (size_t i = 0; i < rows; i++)
+            for (size_t h = 0; h < g; h++)
+                to[g * i + h] = l + h < k ? from[i * k + l + h] : 0;
+}
+
+/* Rows [j, j + rows) in integers: those given, or made here in q [nr x k]. */
+static const int8_t *integers(rs_weights *w, const rs_linear_spec *s, size_t j, size_t rows, int8_t *q)
+{
+    const int8_t *from = s->q ? s->q + j * w->k : q;
+
+    for (size_t i = 0; i < rows; i++) {
+        int32_t sum = 0;
+        if (s->q)
+            w->scale[j + i] = s->scale[j + i];
         else
-            ((int8_t *)w->panels)[panel + l / g * g * nr + g * in + l % g] = q[l];
+            w->scale[j + i] = rs_quantise_row(q + i * w->k, s->w + (j + i) * w->k, w->k);
+        for (size_t l = 0; l < w->k; l++)
+            sum += from[i * w->k + l];
+        w->offset[j + i] = 128 * sum;
     }
+    return from;
 }
 
 static void put_rows(rs_weights *w, const rs_linear_spec *s, int8_t *q)
 {
-    for (size_t j = 0; j < w->n; j++) {
-        const int8_t *row = q;
-        if (w->precision == RS_INT8) {
-            int32_t sum = 0;
-            if (s->q) {
-                row = s->q + j * w->k;
-                w->scale[j] = s->scale[j];
-            } else {
-                w->scale[j] = rs_quantise_row(q, s->w + j * w->k, w->k);
-            }
-            for (size_t l = 0; l < w->k; l++)
-                sum += row[l];
-            w->offset[j] = 128 * sum;
-        }
-        put_row(w, j, s->w ? s->w + j * w->k : NULL, row);
+    const size_t nr = w->set->nr, k = w->k;
+
+    for (size_t j = 0; j < w->n; j += nr) {
+        const size_t rows = w->n - j < nr ? w->n - j : nr, at = j * w->padded;
+        if (w->precision == RS_F32)
+            put_panel_f32((float *)w->panels + at, s->w + j * k, rows, k, nr);
+        else if (w->precision == RS_BF16)
+            put_panel_bf16((uint16_t *)w->panels + at, s->w + j * k, rows, k, nr);
+        else
+            put_panel_int8((int8_t *)w->panels + at, integers(w, s, j, rows, q), rows, k, nr,
+                           w->set->group);
     }
 }
 
@@ -205,7 +230,7 @@ static rs_status pack(rs_weights *w, const rs_linear_spec *s, rs_err *err)
     if (w->precision == RS_INT8) {
         w->scale = rs_calloc_aligned(w->wide, sizeof *w->scale);
         w->offset = rs_calloc_aligned(w->wide, sizeof *w->offset);
-        q = rs_malloc(w->k);
+        q = rs_calloc(w->set->nr, w->k);
         w->bytes += w->wide * (sizeof *w->scale + sizeof *w->offset);
     }
     if (!w->panels || !w->bias ||
@@ -413,6 +438,9 @@ rs_status rs_weights_new(rs_weights **out, const rs_linear_spec *s, rs_precision
     *out = NULL;
     if (s->n < 1 || s->n > SIZE_MOST || s->k < 1 || s->k > SIZE_MOST)
         return rs_fail(err, RS_EARG, "linear layer %zu x %zu: 1..%d each", s->n, s->k, SIZE_MOST);
+    if (precision == RS_INT8 && s->k > INT8_MOST)
+        return rs_fail(err, RS_EARG, "linear layer %zu x %zu: int8 sums %d inputs at most", s->n, s->k,
+                       INT8_MOST);
     if (precision == RS_AUTO || (s->q ? precision != RS_INT8 || !s->scale : !s->w))
         return rs_fail(err, RS_EARG, "linear layer %zu x %zu: no weights for %s", s->n, s->k,
                        rs_precision_name(precision));

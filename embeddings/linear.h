@@ -45,7 +45,7 @@ const char *rs_linear_backend_name(rs_linear_backend b);       /* "own", "openbl
 typedef struct rs_linear_set rs_linear_set;                    /* linear_int.h: one build of linear.inc */
 
 typedef struct {
-    size_t n, k;                       /* outputs, inputs; 1..2^20 each */
+    size_t n, k;                       /* outputs, inputs; 1..2^20 each, int8: k to 2^16 */
     const float *w;                    /* [n x k]; with RS_LINEAR_BLAS it must outlive the layer */
     const int8_t *q;                   /* instead of w: [n x k] in -127..127, with */
     const float *scale;                /* [n]: w = q * scale; only for RS_INT8 */

@@ -1,4 +1,4 @@
-/* model_quantise.h - a model folder with its matrices in int8: a quarter of the bytes, and
+/* model_quantise.h - a model folder with its matrices in int8: about a quarter of the bytes of its matrices, and
  * what `auto` computes in int8.
  *
  *   model.safetensors   matrices of the layers: NAME I8 [out x in] and NAME.scale F32

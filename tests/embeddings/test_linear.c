@@ -622,6 +622,7 @@ static void test_arguments(void **state)
         {{.n = 0, .k = 2, .w = w}, RS_F32},
         {{.n = 2, .k = 0, .w = w}, RS_F32},
         {{.n = (size_t)1 << 21, .k = 2, .w = w}, RS_F32},
+        {{.n = 1, .k = 65537, .w = w}, RS_INT8},
         {{.n = 2, .k = 2, .w = w}, RS_AUTO},
         {{.n = 2, .k = 2}, RS_F32},
         {{.n = 2, .k = 2, .q = q}, RS_INT8},
