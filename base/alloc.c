@@ -4,12 +4,17 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { RS_ALIGN = 64 };
+enum {
+    RS_ALIGN = 64,
+    HUGE_PAGE = 2 << 20, LARGE = 1 << 20     /* from LARGE bytes on, huge pages are asked for */
+};
 
 static atomic_size_t live, total;
 static atomic_long fail_after = -1;
@@ -109,16 +114,30 @@ char *rs_sprintf(const char *fmt, ...)
     return text;
 }
 
+/* Weights are read from end to end for each query: with pages of 4 KiB much of that time
+ * goes to finding them. The kernel is free to say no. */
+static void ask_for_huge_pages(void *p, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    (void)madvise(p, bytes, MADV_HUGEPAGE);
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
 void *rs_calloc_aligned(size_t n, size_t size)
 {
+    const bool large = size && n >= LARGE / size;
     size_t bytes;
     void *p = NULL;
 
-    if ((size && n > (SIZE_MAX - RS_ALIGN) / size) || !allowed())
+    if ((size && n > (SIZE_MAX - HUGE_PAGE) / size) || !allowed())
         return NULL;
     bytes = n * size;
-    if (posix_memalign(&p, RS_ALIGN, bytes > 0 ? bytes : 1) != 0)
+    if (posix_memalign(&p, large ? HUGE_PAGE : RS_ALIGN, bytes > 0 ? bytes : 1) != 0)
         return NULL;
+    if (large)
+        ask_for_huge_pages(p, bytes);
     memset(p, 0, bytes);
     return counted(p);
 }
