@@ -159,9 +159,13 @@ static int about(const char *what, int argc, char **argv)
 static void start_with_fast_blas(char **argv)
 {
     const char *core = rs_matmul_core_wanted();
+    char program[4096];
+    ssize_t n = core ? readlink("/proc/self/exe", program, sizeof program - 1) : -1;
 
-    if (core && setenv("OPENBLAS_CORETYPE", core, 0) == 0)
-        execv("/proc/self/exe", argv);
+    if (n <= 0 || setenv("OPENBLAS_CORETYPE", core, 0) != 0)
+        return;
+    program[n] = '\0';
+    execv(program, argv);
 }
 
 int main(int argc, char **argv)
