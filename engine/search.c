@@ -78,6 +78,8 @@ static rs_status check_query(const rs_query *q, rs_err *err)
         if (!(q->weight[p] >= 0) || !isfinite(q->weight[p]))
             return rs_fail(err, RS_EARG, "query: weight of %s is %g",
                            rs_probe_name((rs_probe)p), q->weight[p]);
+    if (!(q->deadline_s >= 0))
+        return rs_fail(err, RS_EARG, "query: a deadline of %g s", q->deadline_s);
     if (q->filter.by_age && (isnan(q->filter.age_min) || isnan(q->filter.age_max)))
         return rs_fail(err, RS_EARG, "query: an age that is not a number");
     if ((q->n_images || q->n_image_pixels) && !q->encoder)
@@ -160,7 +162,7 @@ static rs_status encode(search *s)
     rs_status st = check_encoder(s);
 
     if (st == RS_OK && s->q->text)
-        st = rs_text_query_compile(s->a->text, s->q->text, s->mem, &s->words, s->err);
+        st = rs_text_query_compile(s->a->text, s->q->text, s->q->words, s->mem, &s->words, s->err);
     if (st == RS_OK && s->a->encoder.id)
         st = encode_text(s);
     if (st == RS_OK && s->a->encoder.id)
@@ -225,7 +227,9 @@ static rs_status run_probes(search *s)
     rs_ranking r;
 
     if (s->words.match && s->q->weight[RS_PROBE_BM25] > 0) {
+        rs_db_deadline(s->a->db, s->q->deadline_s > 0 ? rs_now_s() + s->q->deadline_s : 0);
         st = rs_probe_words(s->a, &s->words, &s->restriction, s->depth, s->mem, &r, s->err);
+        rs_db_deadline(s->a->db, 0);
         if (st == RS_OK)
             keep_ranking(s, &r);
     }
@@ -281,6 +285,8 @@ static bool earned_by_passage(rs_probe p)
 /* The image or passage that earned a probe's rank. */
 static rs_status attach(search *s, const passages *all, int64_t item, rs_found *f)
 {
+    if (s->q->scores_only)
+        return RS_OK;
     if (f->probe == RS_PROBE_BM25) {
         f->passage = all->best_terms ? &all->rows[all->best] : NULL;
         return RS_OK;
@@ -383,10 +389,14 @@ static rs_status fill_best(search *s, int64_t case_id, const passages *all, rs_h
 
 static rs_status fill_hit(search *s, const rs_fused *f, size_t rank, rs_hit *hit)
 {
-    passages all;
+    passages all = {0};
     rs_status st;
     rs_case c;
 
+    if (s->q->scores_only) {
+        *hit = (rs_hit){.rank = rank, .key = f->key, .score = f->score, .age_years = -1};
+        return fill_found(s, f, &all, hit);
+    }
     if ((st = rs_catalog_case(s->a, f->case_id, s->mem, &c, s->err)) != RS_OK ||
         (st = read_passages(s, f->case_id, &all)) != RS_OK)
         return st;
