@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double K1 = 1.2, B = 0.75, LEAST_IDF = 1e-6;
+static const double K1 = 1.2, LEAST_IDF = 1e-6;
 enum { MAX_PLACES = 24, NEAR_TOKENS = 10 };
 
 /* ---- Lengths --------------------------------------------------------- */
@@ -159,6 +159,9 @@ double rs_bm25_idf(size_t rows, size_t with)
 
 /* ---- One row --------------------------------------------------------- */
 
+/* What a group has in the row being scored. */
+struct rs_bm25_count { double own, all, best; };
+
 /* Where a group's phrases stand in the row being scored: the first few. */
 struct rs_bm25_place {
     size_t n;
@@ -167,10 +170,9 @@ struct rs_bm25_place {
 
 bool rs_bm25_room(rs_bm25_plan *p, rs_arena *mem)
 {
-    p->tf = rs_new(mem, double, p->n_groups + 1);
-    p->best = rs_new(mem, double, p->n_groups + 1);
+    p->counts = rs_new(mem, struct rs_bm25_count, p->n_groups + 1);
     p->places = p->near > 0 ? rs_new(mem, struct rs_bm25_place, p->n_groups + 1) : NULL;
-    return p->tf && p->best && (p->places || !(p->near > 0));
+    return p->counts && (p->places || !(p->near > 0));
 }
 
 static int count_phrase(const rs_bm25_plan *p, const Fts5ExtensionApi *api, Fts5Context *fts,
@@ -179,15 +181,19 @@ static int count_phrase(const rs_bm25_plan *p, const Fts5ExtensionApi *api, Fts5
     const rs_bm25_phrase *f = &p->phrases[phrase];
     const rs_bm25_group *g = &p->groups[f->group];
     struct rs_bm25_place *places = p->places ? &p->places[f->group] : NULL;
+    struct rs_bm25_count *count = &p->counts[f->group];
     Fts5PhraseIter at;
     int column, offset, rc;
 
     rc = api->xPhraseFirst(fts, phrase, &at, &column, &offset);
     for (; rc == SQLITE_OK && column >= 0; api->xPhraseNext(fts, &at, &column, &offset)) {
-        double weight = column < RS_BM25_MAX_COLUMNS ? f->weight * g->column[column] : 0;
-        p->tf[f->group] += weight;
-        if (weight > 0 && f->weight > p->best[f->group])
-            p->best[f->group] = f->weight;
+        double of_column = column < RS_BM25_MAX_COLUMNS ? g->column[column] : 0;
+        double weight = f->weight * of_column;
+        if (f->own)
+            count->own += of_column;
+        count->all += weight;
+        if (weight > 0 && f->weight > count->best)
+            count->best = f->weight;
         if (!places || places->n == MAX_PLACES)
             continue;
         places->at[places->n].column = column;
@@ -214,21 +220,24 @@ static double nearness(const struct rs_bm25_place *a, const struct rs_bm25_place
     return best;
 }
 
+static double saturated(double tf, double norm) { return tf * (K1 + 1) / (tf + norm); }
+
 static double score_of(const rs_bm25_plan *p, uint32_t length)
 {
-    double norm = K1 * (1 - B + B * length / p->lengths->mean), score = 0;
+    double norm = K1 * (1 - p->b + p->b * length / p->lengths->mean), score = 0;
 
-    for (size_t g = 0; g < p->n_groups; g++)
-        if (p->tf[g] > 0) {
-            double tf = p->tf[g] / p->best[g];
-            score += p->groups[g].idf * p->best[g] * (tf * (K1 + 1) / (tf + norm));
-        }
+    for (size_t g = 0; g < p->n_groups; g++) {
+        const struct rs_bm25_count *c = &p->counts[g];
+        score += p->groups[g].idf * saturated(c->own, norm);
+        if (p->wider > 0 && c->best > 0)
+            score += p->wider * p->groups[g].wider_idf * c->best * saturated(c->all / c->best, norm);
+    }
     if (!p->places)
         return score;
     for (size_t g = 0; g < p->n_groups; g++)
         for (size_t h = g + 1; p->places[g].n && h < p->n_groups; h++)
             if (p->places[h].n)
-                score += p->near * fmin(p->groups[g].idf, p->groups[h].idf) *
+                score += p->near * fmin(p->groups[g].wider_idf, p->groups[h].wider_idf) *
                          nearness(&p->places[g], &p->places[h]);
     return score;
 }
@@ -244,7 +253,7 @@ static void rank_row(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_cont
         return;
     }
     for (size_t g = 0; g < p->n_groups; g++) {
-        p->tf[g] = p->best[g] = 0;
+        p->counts[g] = (struct rs_bm25_count){0};
         if (p->places)
             p->places[g].n = 0;
     }

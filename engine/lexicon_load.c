@@ -20,8 +20,19 @@ typedef struct {
     size_t      line;
     char       *field[MAX_FIELDS];
     size_t      n;
+    rs_buf      key;           /* room to work in, kept from row to row */
     rs_err     *err;
 } row;
+
+/* Nothing in the row's room yet. */
+static rs_buf *fresh_key(row *r)
+{
+    r->key.len = 0;
+    rs_buf_puts(&r->key, "");
+    if (r->key.data)
+        r->key.data[0] = '\0';
+    return &r->key;
+}
 
 static rs_status bad_row(const row *r, const char *what, const char *text)
 {
@@ -72,8 +83,10 @@ static rs_status each_row(rs_lexicon *l, const char *name, const char *text, siz
         char *line = rs_arena_strndup(&l->mem, text, len), *at = line;
         r.line++;
         text += len + (text[len] == '\n');
-        if (!line)
-            return no_memory(&r);
+        if (!line) {
+            st = no_memory(&r);
+            break;
+        }
         line = trim(line);
         if (!*line || *line == '#')
             continue;
@@ -86,6 +99,7 @@ static rs_status each_row(rs_lexicon *l, const char *name, const char *text, siz
         }
         st = r.n == fields && !at ? take(&r) : bad_row(&r, "not as many fields as wanted:", line);
     }
+    rs_buf_clear(&r.key);
     return st;
 }
 
@@ -147,17 +161,16 @@ static int index_of(const char *const *names, size_t n, const char *name)
 /* The stems of `text` joined by blanks, in the lexicon's memory, and how many there are. */
 static rs_status joined(row *r, const char *text, const rs_token **tokens, size_t *n, char **key)
 {
-    rs_buf b = {0};
+    rs_buf *b = fresh_key(r);
     rs_token *list;
     rs_status st = rs_tokens_cut(r->l->tokens, text, strlen(text), &r->l->mem, &list, n, r->err);
 
     if (st != RS_OK)
         return st;
     for (size_t i = 0; i < *n; i++)
-        rs_buf_printf(&b, "%s%s", i ? " " : "", list[i].text);
+        rs_buf_printf(b, "%s%s", i ? " " : "", list[i].text);
     *tokens = list;
-    *key = b.failed ? NULL : rs_arena_strdup(&r->l->mem, b.data ? b.data : "");
-    rs_buf_clear(&b);
+    *key = b->failed ? NULL : rs_arena_strdup(&r->l->mem, b->data);
     return *key ? RS_OK : no_memory(r);
 }
 
@@ -326,20 +339,17 @@ static rs_status new_term(row *r, const rs_lexicon_term *t, rs_term_kind kind, u
 static rs_status term_of(row *r, const char *text, rs_term_kind kind, uint32_t *out)
 {
     rs_lexicon *l = r->l;
-    uint32_t *place = NULL, fresh = (uint32_t)l->n_terms;
+    uint32_t *place, fresh = (uint32_t)l->n_terms;
     rs_lexicon_term t;
-    rs_buf key = {0};
-    rs_status st = cut_term(r, text, &t, &key);
+    rs_status st = cut_term(r, text, &t, fresh_key(r));
     char *kept;
 
-    if (st == RS_OK) {
-        kept = rs_arena_strdup(&l->mem, key.data);
-        place = kept ? rs_strmap_put(&l->term_of, kept, fresh) : NULL;
-        st = place ? RS_OK : no_memory(r);
-    }
-    rs_buf_clear(&key);
     if (st != RS_OK)
         return st;
+    kept = rs_arena_strdup(&l->mem, r->key.data);
+    place = kept ? rs_strmap_put(&l->term_of, kept, fresh) : NULL;
+    if (!place)
+        return no_memory(r);
     *out = *place;
     return *place == fresh ? new_term(r, &t, kind, fresh) : RS_OK;
 }

@@ -11,7 +11,11 @@
 #include <string.h>
 
 /* What standing near each other is worth to two groups of a query that was read. */
-static const double NEAR = 0.5;
+static const double NEAR = 6;
+/* A long report that was read is one of many findings, not of many words. */
+static const double READ_B = 0.5;
+/* What all names of a thing are worth beside the one that was asked for. */
+static const double WIDER = 1.5;
 
 const char *rs_text_column_name(rs_text_column c)
 {
@@ -80,6 +84,25 @@ rs_status rs_text_index_remove(rs_text_index *t, int64_t case_id, rs_err *err)
 
 /* ---- Ranking --------------------------------------------------------- */
 
+/* How rare a group is. What the archive has only under other names is as rare as these,
+ * and these are then as good as the thing itself. */
+static rs_status plan_group(rs_text_index *t, const rs_term_group *g, bool read,
+                            rs_bm25_group *out, rs_err *err)
+{
+    size_t own = 0, core = 0;
+    rs_status st = RS_OK;
+
+    if (g->own)
+        st = rs_lengths_count(&t->lengths, t->db, g->own, &own, err);
+    if (st == RS_OK && read)
+        st = rs_lengths_count(&t->lengths, t->db, g->core, &core, err);
+    out->idf = rs_bm25_idf(t->lengths.n, own);
+    out->wider_idf = rs_bm25_idf(t->lengths.n, core);
+    if (own == 0)
+        out->wider_idf *= (1 + WIDER) / WIDER;
+    return st;
+}
+
 /* What rs_bm25() is to know of the query. */
 static rs_status make_plan(rs_text_index *t, const rs_text_query *q,
                            const double weights[RS_TEXT_COUNT], rs_arena *mem,
@@ -91,17 +114,17 @@ static rs_status make_plan(rs_text_index *t, const rs_text_query *q,
 
     *p = (rs_bm25_plan){.lengths = &t->lengths, .phrases = phrases, .n_phrases = q->n,
                         .groups = groups, .n_groups = q->n_groups,
+                        .b = q->read ? READ_B : RS_BM25_B,
+                        .wider = q->read ? WIDER : 0,
                         .near = q->read && q->n_groups > 1 ? NEAR : 0};
     if (st != RS_OK)
         return st;
     if (!phrases || !groups || !rs_bm25_room(p, mem))
         return rs_fail(err, RS_ENOMEM, "query: no memory");
     for (size_t i = 0; i < q->n; i++)
-        phrases[i] = (rs_bm25_phrase){q->terms[i].group, q->terms[i].weight};
+        phrases[i] = (rs_bm25_phrase){q->terms[i].group, q->terms[i].weight, q->terms[i].own};
     for (size_t g = 0; st == RS_OK && g < q->n_groups; g++) {
-        size_t rows;
-        st = rs_lengths_count(&t->lengths, t->db, q->groups[g].core, &rows, err);
-        groups[g].idf = st == RS_OK ? rs_bm25_idf(t->lengths.n, rows) : 0;
+        st = plan_group(t, &q->groups[g], q->read, &groups[g], err);
         memcpy(groups[g].column, weights ? weights : q->groups[g].weight,
                RS_TEXT_COUNT * sizeof *weights);
     }

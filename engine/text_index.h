@@ -39,7 +39,7 @@
 /* column, name, what a word in it is worth to a query that does not say otherwise */
 #define RS_TEXT_COLUMNS(X)                                                              \
     X(TITLE, "title", 1.0) X(FINDINGS, "findings", 1.0)                                 \
-    X(IMPRESSION, "impression", 1.2) X(UNCERTAIN, "uncertain", 0.8)                     \
+    X(IMPRESSION, "impression", 1.0) X(UNCERTAIN, "uncertain", 0.6)                     \
     X(NEGATED, "negated", 0.0) X(NORMAL, "normal", 0.0) X(HISTORY, "history", 0.3)      \
     X(OTHER, "other", 0.3) X(LABELS, "labels", 1.0)
 
@@ -75,14 +75,16 @@ typedef struct {
     size_t n;
     bool   prefix;                 /* the last one is a beginning */
     size_t group;                  /* which of the query's it stands for */
-    double weight;                 /* as much as that; 0: the other part of a term in
-                                      parts, which counts once */
+    double weight;                 /* how much it means that; 0: the other part of a term
+                                      in parts, which counts once */
+    bool   own;                    /* it is what was asked */
 } rs_term;
 
 /* One thing that the query asks for, with all that it may be called. */
 typedef struct {
     const char *match;             /* FTS5: any of its terms, in its columns */
-    const char *core;              /* those that mean quite the same: they say how rare it is */
+    const char *own;               /* those that are what was asked; NULL for none */
+    const char *core;              /* those that mean quite the same */
     const char *asked;             /* as the query has it */
     double weight[RS_TEXT_COUNT];  /* of a word by column; 0: not looked for there */
 } rs_term_group;

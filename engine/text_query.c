@@ -16,7 +16,7 @@
 
 /* How many names a word is looked for under, and what the last may be worth. */
 enum { MAX_NAMES = 48, MAX_SPELLINGS = 3, WINDOW = RS_TERM_MAX_TOKENS };
-static const double LEAST_WEIGHT = 0.2, QUITE_THE_SAME = 0.8, NEAR_WEIGHT = 0.9, CORE_WEIGHT = 0.65;
+static const double LEAST_WEIGHT = 0.2, QUITE_THE_SAME = 0.8, NEAR_WEIGHT = 0.9, OWN_WEIGHT = 0.9, CORE_WEIGHT = 0.65;
 
 /* A word or phrase of the line, as stems. */
 typedef struct {
@@ -38,7 +38,8 @@ typedef struct {
     rs_term  *terms;           size_t n, cap;
     rs_term_group *groups;     size_t n_groups;
     rs_buf    piece;           /* of FTS5's expression: a phrase, or parts near each other */
-    rs_buf    expr, core;      /* of the group being made: all pieces, those quite the same */
+    rs_buf    expr, core, own; /* of the group being made: all pieces, those quite the same,
+                                  those that are what was asked */
     rs_buf    exclude, plain;
     size_t    n_exclude;
 } compiler;
@@ -115,27 +116,45 @@ static bool add_term(compiler *c, const char *const *tokens, size_t n, bool pref
     if (!rs_arena_grow(c->mem, &rows, &c->cap, c->n, sizeof *c->terms))
         return false;
     c->terms = rows;
-    c->terms[c->n++] = (rs_term){tokens, n, prefix, c->n_groups, weight};
+    c->terms[c->n++] = (rs_term){tokens, n, prefix, c->n_groups, weight, weight >= OWN_WEIGHT};
     return true;
 }
 
-/* Whether the group that began at `first` has this phrase alone already. */
-static bool has_phrase(const compiler *c, size_t first, const char *const *tokens, size_t n,
-                       bool prefix)
+/* Do the tokens of `t` stand somewhere in these? */
+static bool holds(const char *const *tokens, size_t n, const rs_term *t)
 {
-    for (size_t i = first; i < c->n; i++)
-        if (c->terms[i].weight > 0 && same_tokens(&c->terms[i], tokens, n, prefix) &&
-            !(i + 1 < c->n && !(c->terms[i + 1].weight > 0)))
+    for (size_t i = 0; i + t->n <= n; i++) {
+        size_t k = 0;
+        while (k < t->n && strcmp(t->tokens[k], tokens[i + k]) == 0)
+            k++;
+        if (k == t->n)
             return true;
+    }
+    return false;
+}
+
+/* Whether whatever has this phrase has another of the group that began at `first`, which
+ * is worth no less: "calcified granuloma" is a granuloma and is not to count twice. */
+static bool is_covered(const compiler *c, size_t first, const char *const *tokens, size_t n,
+                       bool prefix, double weight)
+{
+    for (size_t i = first; i < c->n; i++) {
+        const rs_term *t = &c->terms[i];
+        bool in_parts = !(t->weight > 0) || (i + 1 < c->n && !(c->terms[i + 1].weight > 0));
+        if (!in_parts && t->weight >= weight &&
+            (t->prefix || prefix ? same_tokens(t, tokens, n, prefix) : holds(tokens, n, t)))
+            return true;
+    }
     return false;
 }
 
 /* The piece just written becomes one of those that are wanted. */
 static void take_piece(compiler *c, double weight)
 {
-    rs_buf *const to[] = {&c->expr, weight >= CORE_WEIGHT ? &c->core : NULL};
+    rs_buf *const to[] = {&c->expr, weight >= CORE_WEIGHT ? &c->core : NULL,
+                          weight >= OWN_WEIGHT ? &c->own : NULL};
 
-    for (size_t i = 0; i < 2 && to[i]; i++) {
+    for (size_t i = 0; i < 3 && to[i]; i++) {
         if (to[i]->len)
             rs_buf_puts(to[i], " OR ");
         rs_buf_puts(to[i], c->piece.data);
@@ -175,11 +194,11 @@ static rs_status stems_of(compiler *c, const char *text, size_t len, const char 
 static rs_status add_phrase(compiler *c, size_t first, const char *text, size_t len, bool prefix,
                             double weight)
 {
-    const char *const *stems;
+    const char *const *stems = NULL;
     size_t n;
     rs_status st = stems_of(c, text, len, &stems, &n);
 
-    if (st != RS_OK || n == 0 || has_phrase(c, first, stems, n, prefix))
+    if (st != RS_OK || n == 0 || is_covered(c, first, stems, n, prefix, weight))
         return st;
     put_quoted(c, text, len);
     if (prefix)
@@ -188,16 +207,37 @@ static rs_status add_phrase(compiler *c, size_t first, const char *text, size_t 
     return add_term(c, stems, n, prefix, weight) ? RS_OK : no_memory(c);
 }
 
-/* A term whose parts, parted by '&', stand near each other. */
-static rs_status add_near(compiler *c, const char *text, double weight)
+/* Is any part of a term in parts covered? *covered tells. */
+static rs_status look_at_parts(compiler *c, size_t first, const char *text, double weight,
+                               bool *covered)
+{
+    rs_status st = RS_OK;
+
+    *covered = false;
+    for (const char *part = text; st == RS_OK && part && !*covered;) {
+        const char *amp = strchr(part, '&'), *const *stems = NULL;
+        size_t n = 0;
+        st = stems_of(c, part, amp ? (size_t)(amp - part) : strlen(part), &stems, &n);
+        *covered = st == RS_OK && is_covered(c, first, stems, n, false, weight);
+        part = amp ? amp + 1 : NULL;
+    }
+    return st;
+}
+
+/* A term whose parts, parted by '&', stand near each other, for the group that began at
+ * term `group`. */
+static rs_status add_near(compiler *c, size_t group, const char *text, double weight)
 {
     const char *part = text;
-    bool first = true;
+    bool first = true, covered;
+    rs_status look = look_at_parts(c, group, text, weight, &covered);
 
+    if (look != RS_OK || covered)
+        return look;
     rs_buf_puts(&c->piece, "NEAR(");
     while (part) {
-        const char *amp = strchr(part, '&'), *const *stems;
-        size_t len = amp ? (size_t)(amp - part) : strlen(part), n;
+        const char *amp = strchr(part, '&'), *const *stems = NULL;
+        size_t len = amp ? (size_t)(amp - part) : strlen(part), n = 0;
         rs_status st = stems_of(c, part, len, &stems, &n);
         if (st != RS_OK)
             return st;
@@ -221,10 +261,10 @@ static rs_status add_name(compiler *c, size_t first, const char *text, double we
                                     other);
     rs_status st;
 
-    st = strchr(text, '&') ? add_near(c, text, weight)
+    st = strchr(text, '&') ? add_near(c, first, text, weight)
                            : add_phrase(c, first, text, strlen(text), false, weight);
     for (size_t i = 0; st == RS_OK && i < n; i++)
-        st = strchr(other[i], '&') ? add_near(c, other[i], weight)
+        st = strchr(other[i], '&') ? add_near(c, first, other[i], weight)
                                    : add_phrase(c, first, other[i], strlen(other[i]), false, weight);
     return st;
 }
@@ -244,6 +284,24 @@ static const char *in_columns(compiler *c, const rs_buf *pieces, const double *w
     return text;
 }
 
+/* Does group g ask for the terms from `first` on, in the same columns? */
+static bool same_group(const compiler *c, size_t g, size_t first, const double *weight)
+{
+    size_t from = 0, n = c->n - first;
+
+    while (from < first && c->terms[from].group != g)
+        from++;
+    if (from + n > first || (from + n < first && c->terms[from + n].group == g) ||
+        memcmp(c->groups[g].weight, weight, sizeof c->groups[g].weight) != 0)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const rs_term *a = &c->terms[from + i], *b = &c->terms[first + i];
+        if (a->group != g || !same_tokens(a, b->tokens, b->n, b->prefix))
+            return false;
+    }
+    return true;
+}
+
 /* The pieces made since term `first` become a group, or part of what is ruled out. */
 static rs_status end_group(compiler *c, size_t first, const word *w, const char *asked)
 {
@@ -251,13 +309,14 @@ static rs_status end_group(compiler *c, size_t first, const word *w, const char 
 
     if (c->n == first)
         return RS_OK;
-    if (c->expr.failed || c->core.failed)
+    if (c->expr.failed || c->core.failed || c->own.failed)
         return no_memory(c);
     column_weights(c, w, g->weight);
     g->asked = asked;
     g->match = in_columns(c, &c->expr, g->weight);
     g->core = c->core.len ? in_columns(c, &c->core, g->weight) : g->match;
-    if (!g->match || !g->core)
+    g->own = c->own.len ? in_columns(c, &c->own, g->weight) : NULL;
+    if (!g->match || !g->core || (c->own.len && !g->own))
         return no_memory(c);
     if (w->it.negative) {
         c->n = first;
@@ -266,7 +325,7 @@ static rs_status end_group(compiler *c, size_t first, const word *w, const char 
         return RS_OK;
     }
     for (size_t i = 0; i < c->n_groups; i++)
-        if (strcmp(c->groups[i].match, g->match) == 0) {
+        if (same_group(c, i, first, g->weight)) {
             c->n = first;                              /* asked for before */
             return RS_OK;
         }
@@ -287,6 +346,7 @@ static rs_status take_known(compiler *c, const word *w, size_t n, uint32_t which
 
     rs_buf_clear(&c->expr);
     rs_buf_clear(&c->core);
+    rs_buf_clear(&c->own);
     if (!asked)
         return no_memory(c);
     st = rs_lexicon_expand(c->t->lexicon, which, least, MAX_NAMES, c->mem, &list, &names, c->err);
@@ -301,7 +361,7 @@ static rs_status take_known(compiler *c, const word *w, size_t n, uint32_t which
                 rs_buf_printf(&parts, "%s%.*s", parts.len ? " & " : "", (int)w[i].it.len,
                               w[i].it.text);
         st = parts.failed ? no_memory(c)
-           : parts.len && strchr(parts.data, '&') ? add_near(c, parts.data, NEAR_WEIGHT) : RS_OK;
+           : parts.len && strchr(parts.data, '&') ? add_near(c, first, parts.data, NEAR_WEIGHT) : RS_OK;
         rs_buf_clear(&parts);
     }
     return st == RS_OK ? end_group(c, first, w, asked) : st;
@@ -317,6 +377,7 @@ static rs_status take_alone(compiler *c, const word *w)
 
     rs_buf_clear(&c->expr);
     rs_buf_clear(&c->core);
+    rs_buf_clear(&c->own);
     if (!asked)
         return no_memory(c);
     st = add_phrase(c, first, w->it.text, w->it.len, w->it.prefix, 1);
@@ -552,6 +613,7 @@ rs_status rs_text_query_compile(rs_text_index *t, const char *text, rs_words wor
     st = compile(&c, out);
     rs_buf_clear(&c.expr);
     rs_buf_clear(&c.core);
+    rs_buf_clear(&c.own);
     rs_buf_clear(&c.piece);
     rs_buf_clear(&c.exclude);
     rs_buf_clear(&c.plain);

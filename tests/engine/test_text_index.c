@@ -63,7 +63,7 @@ static void test_compile(void **state)
     (void)state;
     a = archive_of(dir, NULL, 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ok(rs_text_query_compile(a->text, rows[i].text, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, rows[i].text, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         assert_string_equal(q.match ? q.match : "(null)", rows[i].match ? rows[i].match : "(null)");
         assert_string_equal(q.exclude ? q.exclude : "(null)",
                             rows[i].exclude ? rows[i].exclude : "(null)");
@@ -89,7 +89,7 @@ static void test_long_query(void **state)
     a = archive_of(dir, NULL, 0);
     for (int i = 0; i < 20000; i++)
         rs_buf_printf(&b, "w%d ", i);
-    ok(rs_text_query_compile(a->text, b.data, &mem, &q, &err), &err);
+    ok(rs_text_query_compile(a->text, b.data, RS_WORDS_PLAIN, &mem, &q, &err), &err);
     assert_int_equal(q.n, RS_QUERY_MAX_TERMS);
     assert_true(strlen(q.plain) <= RS_QUERY_MAX_BYTES);
     ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &rows, &n, &err),
@@ -129,7 +129,7 @@ static void test_bm25_is_the_textbook(void **state)
     (void)state;
     a = archive_of(dir, five, 5);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ok(rs_text_query_compile(a->text, rows[i].text, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, rows[i].text, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &got, &n, &err),
            &err);
         assert_int_equal(n, rows[i].n);
@@ -167,16 +167,16 @@ static void test_columns(void **state)
     put_one(a, &by_report);
     put_one(a, &by_title);
     put_one(a, &by_label);
-    ok(rs_text_query_compile(a->text, "nodule", &mem, &q, &err), &err);
+    ok(rs_text_query_compile(a->text, "nodule", RS_WORDS_PLAIN, &mem, &q, &err), &err);
     for (size_t i = 0; i < 3; i++) {
-        double weights[RS_TEXT_COUNT] = {.1, .1, .1, .1, .1, .1};
+        double weights[RS_TEXT_COUNT] = {.1, .1, .1, .1, .1, .1, .1, .1, .1};
         weights[rows[i].heavy] = 10;
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, weights, 10, &mem, &got, &n,
                               &err), &err);
         assert_int_equal(n, 3);
         assert_string_equal(got[0].key, rows[i].first);
     }
-    ok(rs_text_query_compile(a->text, "loose", &mem, &q, &err), &err);    /* in no section */
+    ok(rs_text_query_compile(a->text, "loose", RS_WORDS_PLAIN, &mem, &q, &err), &err);    /* in no section */
     ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &got, &n, &err),
        &err);
     assert_int_equal(n, 1);
@@ -205,7 +205,7 @@ static void test_words_go_with_the_case(void **state)
     ok(rs_archive_remove(a, "E", NULL, &err), &err);
     ok(rs_archive_commit(a, &err), &err);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ok(rs_text_query_compile(a->text, rows[i].word, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, rows[i].word, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &got, &n, &err),
            &err);
         assert_int_equal(n, rows[i].n);
@@ -257,7 +257,7 @@ static void test_any_bytes_are_a_query(void **state)
     ok(rs_db_read_begin(a->db, &err), &err);
     for (int i = 0; i < 100000; i++) {
         hostile(&rnd, text, sizeof text);
-        ok(rs_text_query_compile(a->text, text, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, text, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10,
                               &mem, &got, &n, &err), &err);
         hits += n;
@@ -300,7 +300,7 @@ static void test_marks(void **state)
         rs_evidence e = {.text = rows[i].text};
         rs_span *spans;
         size_t distinct;
-        ok(rs_text_query_compile(a->text, rows[i].query, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, rows[i].query, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         ok(rs_text_query_spans(a->text, &q, e.text, &mem, &spans, &e.n_matches, &distinct, &err),
            &err);
         e.matches = spans;
