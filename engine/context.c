@@ -120,7 +120,7 @@ static void say_after(sentence *s, const found *f)
     for (size_t i = from; i < s->n && i < from + reach_of(t); i++) {
         if (s->gaps[i] == GAP_END || s->gaps[i] == GAP_COLON || ends_at(s, i, t->state))
             return;
-        if (s->gaps[i] == GAP_COMMA && (t->state == RS_STATE_NORMAL || is_clause(s, i)))
+        if (s->gaps[i] == GAP_COMMA && is_clause(s, i))
             return;
         say(s, i, t->state);
     }

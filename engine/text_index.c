@@ -15,7 +15,7 @@ static const double NEAR = 6;
 /* A long report that was read is one of many findings, not of many words. */
 static const double READ_B = 0.5;
 /* What all names of a thing are worth beside the one that was asked for. */
-static const double WIDER = 1.5;
+static const double WIDER = 0.8;
 
 const char *rs_text_column_name(rs_text_column c)
 {

@@ -16,7 +16,7 @@
 
 /* How many names a word is looked for under, and what the last may be worth. */
 enum { MAX_NAMES = 48, MAX_SPELLINGS = 3, WINDOW = RS_TERM_MAX_TOKENS };
-static const double LEAST_WEIGHT = 0.2, QUITE_THE_SAME = 0.8, NEAR_WEIGHT = 0.9, OWN_WEIGHT = 0.9, CORE_WEIGHT = 0.65;
+static const double LEAST_WEIGHT = 0.3, QUITE_THE_SAME = 0.8, NEAR_WEIGHT = 0.9, OWN_WEIGHT = 0.9, CORE_WEIGHT = 0.65;
 
 /* A word or phrase of the line, as stems. */
 typedef struct {
@@ -157,8 +157,10 @@ static void take_piece(compiler *c, double weight)
     for (size_t i = 0; i < 3 && to[i]; i++) {
         if (to[i]->len)
             rs_buf_puts(to[i], " OR ");
-        rs_buf_puts(to[i], c->piece.data);
-        to[i]->failed = to[i]->failed || c->piece.failed;
+        if (c->piece.failed)
+            to[i]->failed = true;
+        else
+            rs_buf_puts(to[i], c->piece.data);
     }
     rs_buf_clear(&c->piece);
 }
@@ -277,9 +279,11 @@ static const char *in_columns(compiler *c, const rs_buf *pieces, const double *w
     const char *text;
     rs_buf all = {0};
 
+    if (pieces->failed)
+        return NULL;
     put_columns(&all, weight);
     rs_buf_printf(&all, strstr(pieces->data, " OR ") ? "(%s)" : "%s", pieces->data);
-    text = all.failed || pieces->failed ? NULL : rs_arena_strdup(c->mem, all.data);
+    text = all.failed ? NULL : rs_arena_strdup(c->mem, all.data);
     rs_buf_clear(&all);
     return text;
 }
