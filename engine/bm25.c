@@ -237,7 +237,7 @@ static double score_of(const rs_bm25_plan *p, uint32_t length)
     for (size_t g = 0; g < p->n_groups; g++)
         for (size_t h = g + 1; p->places[g].n && h < p->n_groups; h++)
             if (p->places[h].n)
-                score += p->near * fmin(p->groups[g].wider_idf, p->groups[h].wider_idf) *
+                score += p->near * (p->groups[g].wider_idf + p->groups[h].wider_idf) / 2 *
                          nearness(&p->places[g], &p->places[h]);
     return score;
 }

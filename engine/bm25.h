@@ -17,7 +17,7 @@
  * "synonym" operator of Pirkola, SIGIR 1998. A query that was read adds for each pair of
  * its groups
  *
- *   near * min(idf) / d     d: tokens from one to the other, at most 10, same column
+ *   near * (idf'(g) + idf'(h)) / 2 * min(w) / d     d: tokens between, at most 10
  *
  * after Buettcher, Clarke, Lushman, SIGIR 2006.
  *

@@ -265,25 +265,31 @@ static const char *respell(const char *word, size_t len, size_t at, const char *
                             word + at + cut);
 }
 
+/* Where `letters` stand in word[0, len); len where they do not. */
+static size_t find_letters(const char *word, size_t len, const char *letters)
+{
+    size_t m = strlen(letters);
+
+    for (size_t at = 0; m && at + m <= len; at++)
+        if (strncasecmp(word + at, letters, m) == 0)
+            return at;
+    return len;
+}
+
 size_t rs_lexicon_spellings(const rs_lexicon *l, const char *word, size_t len, size_t max,
                             rs_arena *mem, const char **out)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < l->n_spellings; i++) {
+    for (size_t i = 0; i < l->n_spellings && n < max; i++) {
         const rs_spelling *s = &l->spellings[i];
-        const char *const way[2][2] = {{s->british, s->american}, {s->american, s->british}};
-        for (size_t k = 0; k < 2; k++) {
-            const char *from = way[k][0];
-            size_t m = strlen(from);
-            for (size_t at = 0; m && at + m <= len && n < max; at++) {
-                if (strncasecmp(word + at, from, m) != 0)
-                    continue;
-                if ((out[n] = respell(word, len, at, from, way[k][1], mem)))
-                    n++;
-                break;
-            }
-        }
+        size_t british = find_letters(word, len, s->british);
+        size_t american = british < len ? len : find_letters(word, len, s->american);
+        if (british < len)
+            out[n] = respell(word, len, british, s->british, s->american, mem);
+        else if (american < len)
+            out[n] = respell(word, len, american, s->american, s->british, mem);
+        n += (british < len || american < len) && out[n];
     }
     return n;
 }
@@ -291,11 +297,9 @@ size_t rs_lexicon_spellings(const rs_lexicon *l, const char *word, size_t len, s
 const char *rs_lexicon_american(const rs_lexicon *l, const char *word, size_t len, rs_arena *mem)
 {
     for (size_t i = 0; i < l->n_spellings; i++) {
-        size_t m = strlen(l->spellings[i].british);
-        for (size_t at = 0; m && at + m <= len; at++)
-            if (strncasecmp(word + at, l->spellings[i].british, m) == 0)
-                return respell(word, len, at, l->spellings[i].british, l->spellings[i].american,
-                               mem);
+        size_t at = find_letters(word, len, l->spellings[i].british);
+        if (at < len)
+            return respell(word, len, at, l->spellings[i].british, l->spellings[i].american, mem);
     }
     return NULL;
 }

@@ -131,10 +131,13 @@ static rs_side side_of(const char *stem)
 /* The side named nearest to tokens[i, i + len), before it rather than behind it. */
 static rs_side nearest_side(const rs_token *tokens, size_t n, size_t i, size_t len)
 {
-    for (size_t d = 0; d <= SIDE_REACH; d++) {
+    for (size_t k = i; k < i + len; k++)               /* mass in the right upper lobe */
+        if (side_of(tokens[k].text) != RS_SIDE_NONE)
+            return side_of(tokens[k].text);
+    for (size_t d = 1; d <= SIDE_REACH; d++) {
         rs_side side = d <= i ? side_of(tokens[i - d].text) : RS_SIDE_NONE;
-        if (side == RS_SIDE_NONE && i + len + d < n)
-            side = side_of(tokens[i + len + d].text);
+        if (side == RS_SIDE_NONE && i + len + d - 1 < n)
+            side = side_of(tokens[i + len + d - 1].text);
         if (side != RS_SIDE_NONE)
             return side;
     }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* What standing near each other is worth to two groups of a query that was read. */
-static const double NEAR = 6;
+static const double NEAR = 5;
 /* A long report that was read is one of many findings, not of many words. */
 static const double READ_B = 0.5;
 /* What all names of a thing are worth beside the one that was asked for. */
