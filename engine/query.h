@@ -96,7 +96,7 @@ typedef struct {
     double weight[RS_PROBE_COUNT]; /* 0 switches a probe off */
 } rs_query;
 
-/* k 10, depth 100, rrf_k 60, each weight 1 except image-passage 0.5. */
+/* k 10, depth 100, rrf_k 60, each weight 1 except image-passage 0.5, 10 s for words. */
 rs_query rs_query_default(void);
 
 /* Bytes [begin, end) of a text. */
@@ -109,6 +109,8 @@ typedef struct {
     size_t         begin, end;     /* of the passage in the report, as indexed */
     const rs_span *matches;        /* words of `text` that the query asked for; */
     size_t         n_matches;      /* ascending, apart; none for vector probes' own sake */
+    const char *const *states;     /* what the report says of each: "affirmed", "negated", ...
+                                      (lexicon.h); [n_matches], NULL where there are none */
 } rs_evidence;
 
 /* How one probe found a case. */

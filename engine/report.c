@@ -262,7 +262,7 @@ rs_status rs_report_mentions(const rs_lexicon *l, const char *text, const rs_sec
     size_t len = text ? strlen(text) : 0, at = 0;
     rs_status st = RS_OK;
 
-    for (size_t i = 0; st == RS_OK && i <= n_sections; i++) {
+    for (size_t i = 0; text && st == RS_OK && i <= n_sections; i++) {
         size_t begin = i < n_sections ? sections[i].begin : len;
         size_t end = i < n_sections ? sections[i].end : len;
         if (begin < at || end < begin || end > len)

@@ -13,6 +13,7 @@
 #include "engine/catalog.h"
 #include "engine/fusion.h"
 #include "engine/probe.h"
+#include "engine/report.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ const char *rs_probe_name(rs_probe p)
 
 rs_query rs_query_default(void)
 {
-    rs_query q = {.k = 10, .depth = 100, .rrf_k = 60};
+    rs_query q = {.k = 10, .depth = 100, .rrf_k = 60, .deadline_s = 10};
 
     for (int p = 0; p < RS_PROBE_COUNT; p++)
         q.weight[p] = 1;
@@ -249,6 +250,29 @@ typedef struct {
     size_t       best_terms;           /* how many; 0: none has any */
 } passages;
 
+/* What the passage says of each match. */
+static rs_status read_states(search *s, rs_evidence *e)
+{
+    const char **states = rs_new(s->mem, const char *, e->n_matches);
+    bool past = e->section && strcmp(e->section, "history") == 0;
+    rs_statement *list;
+    size_t n, k = 0;
+    rs_status st = rs_report_read(s->a->lexicon, e->text, 0, strlen(e->text), s->mem, &list, &n,
+                                  s->err);
+
+    if (st != RS_OK || !states)
+        return st != RS_OK ? st : rs_fail(s->err, RS_ENOMEM, "query: no memory");
+    for (size_t i = 0; i < e->n_matches; i++) {
+        rs_state state;
+        while (k < n && list[k].end <= e->matches[i].begin)
+            k++;
+        state = k < n && list[k].begin <= e->matches[i].begin ? list[k].state : RS_STATE_AFFIRMED;
+        states[i] = rs_state_name(past && state < RS_STATE_HISTORICAL ? RS_STATE_HISTORICAL : state);
+    }
+    e->states = states;
+    return RS_OK;
+}
+
 static rs_status read_passages(search *s, int64_t case_id, passages *out)
 {
     rs_passage *rows;
@@ -268,6 +292,8 @@ static rs_status read_passages(search *s, int64_t case_id, passages *out)
             st = rs_text_query_spans(s->a->text, &s->words, e->text, s->mem, &spans,
                                      &e->n_matches, &terms, s->err);
         e->matches = spans;
+        if (st == RS_OK && e->n_matches)
+            st = read_states(s, e);
         if (terms > out->best_terms) {
             out->best_terms = terms;
             out->best = i;

@@ -73,6 +73,112 @@ static void test_compile(void **state)
     close_archive(a, dir);
 }
 
+/* A line that is read: states, columns, operators. Groups as "asked@columns", with how
+ * many terms, then what is ruled out. */
+static void test_compile_read(void **state)
+{
+    static const char most[] = "title findings impression uncertain history other labels";
+    static const struct { const char *text; size_t n; const char *asked[3], *columns[3];
+                          const char *exclude; } rows[] = {
+        {"zebra", 1, {"zebra"}, {most}, NULL},
+        {"no zebra", 1, {"zebra"}, {"negated"}, NULL},
+        {"zebra without stripes", 2, {"zebra", "stripes"}, {most, "negated"}, NULL},
+        {"normal zebra", 2, {"normal", "zebra"}, {"normal", "normal"}, NULL},
+        {"history of zebra", 1, {"zebra"}, {most}, NULL},
+        {"impression:zebra", 1, {"zebra"}, {"impression"}, NULL},
+        {"NEGATED:zebra", 1, {"zebra"}, {"negated"}, NULL},
+        {"negated:\"white zebra\" report:horse", 2, {"white zebra", "horse"}, {"negated", ""}, NULL},
+        {"zebra -horse", 1, {"zebra"}, {most},
+         "{title findings impression uncertain labels } : \"horse\""},
+        {"zebra -negated:horse", 1, {"zebra"}, {most}, "{negated } : \"horse\""},
+        {"title: zebra", 2, {"title", "zebra"}, {most, most}, NULL},
+        {"no", 1, {"no"}, {"negated"}, NULL},
+        {"possible zebra", 1, {"zebra"}, {most}, NULL},
+    };
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_text_query q;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    a = archive_of(dir, NULL, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ok(rs_text_query_compile(a->text, rows[i].text, RS_WORDS_READ, &mem, &q, &err), &err);
+        assert_int_equal(q.n_groups, rows[i].n);
+        for (size_t g = 0; g < q.n_groups; g++) {
+            rs_buf columns = {0};
+            for (int c = 0; c < RS_TEXT_COUNT; c++)
+                if (q.groups[g].weight[c] > 0)
+                    rs_buf_printf(&columns, "%s%s", columns.len ? " " : "",
+                                  rs_text_column_name((rs_text_column)c));
+            if (strncmp(q.groups[g].match, "{", 1) != 0)
+                columns.len = 0, columns.data[0] = '\0';        /* all of them */
+            assert_string_equal(q.groups[g].asked, rows[i].asked[g]);
+            assert_string_equal(columns.data, rows[i].columns[g]);
+            rs_buf_clear(&columns);
+        }
+        assert_string_equal(q.exclude ? q.exclude : "(null)",
+                            rows[i].exclude ? rows[i].exclude : "(null)");
+    }
+    rs_arena_clear(&mem);
+    close_archive(a, dir);
+}
+
+/* What a query finds, best first, in an archive of reports that say one thing each. */
+static void test_read_finds(void **state)
+{
+    static const char *const reports[][2] = {
+        {"has", "There is a right pneumothorax."},
+        {"ptx", "Small apical PTX."},
+        {"not", "No pneumothorax or oedema."},
+        {"may", "Possible pneumothorax."},
+        {"big", "The heart is moderately enlarged."},
+        {"fine", "The heart is normal in size."},
+        {"wet", "Pulmonary edema and a mass in the left lung. The spleen is large."},
+        {"far", "Mass in the spleen. Unrelated words of many kinds stand here. Left hand."},
+        {"x1", "Hand."}, {"x2", "Knee."}, {"x3", "Foot."}, {"x4", "Hip."}, {"x5", "Elbow."}};
+    static const struct { const char *query, *want; } rows[] = {
+        {"pneumothorax", "has may ptx "},
+        {"no pneumothorax", "not "},
+        {"cardiomegaly", "big "},
+        {"normal heart", "fine "},
+        {"pulmonary oedema", "wet "},
+        {"left mass", "wet far "},
+        {"pneumothorax -right", "may ptx "},
+        {"pneumothorax -edema", "has may ptx "},
+        {"negated:pneumothorax", "not "},
+        {"report:pneumothorax", "may not has "},
+        {"\"ptx\"", "ptx "},
+        {"cardiomeg*", ""},
+    };
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_text_query q;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    a = archive_of(dir, NULL, 0);
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)
+        put_one(a, &(rs_case){.key = reports[i][0], .report = reports[i][1], .age_years = -1});
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rs_buf got = {0};
+        rs_ranked *list;
+        size_t n;
+        ok(rs_text_query_compile(a->text, rows[i].query, RS_WORDS_READ, &mem, &q, &err), &err);
+        ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10, &mem,
+                              &list, &n, &err), &err);
+        rs_buf_puts(&got, "");
+        for (size_t k = 0; k < n; k++)
+            rs_buf_printf(&got, "%s ", list[k].key);
+        assert_string_equal(got.data ? got.data : "", rows[i].want);
+        rs_buf_clear(&got);
+    }
+    rs_arena_clear(&mem);
+    close_archive(a, dir);
+}
+
 /* A whole report as a query is read up to its limits. */
 static void test_long_query(void **state)
 {
@@ -92,6 +198,14 @@ static void test_long_query(void **state)
     ok(rs_text_query_compile(a->text, b.data, RS_WORDS_PLAIN, &mem, &q, &err), &err);
     assert_int_equal(q.n, RS_QUERY_MAX_TERMS);
     assert_true(strlen(q.plain) <= RS_QUERY_MAX_BYTES);
+    ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &rows, &n, &err),
+       &err);
+    rs_buf_clear(&b);
+    for (int i = 0; i < 300; i++)              /* words with many names */
+        rs_buf_printf(&b, "%s%d heart catheter device opacity lung fracture mass %d ",
+                      i % 2 ? "no " : "", i, i);
+    ok(rs_text_query_compile(a->text, b.data, RS_WORDS_READ, &mem, &q, &err), &err);
+    assert_true(q.n_groups <= RS_QUERY_MAX_TERMS && q.n <= RS_QUERY_MAX_PHRASES + 64);
     ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &rows, &n, &err),
        &err);
     rs_buf_clear(&b);
@@ -221,7 +335,7 @@ static void hostile(rs_random *rnd, char *out, size_t max)
 {
     static const char *const bits[] = {
         "\"", "'", "*", "-", "+", "(", ")", "^", ":", "{", "}", ",", " ", " AND ", " OR ", " NOT ",
-        "NEAR(", "title", "heart", "effusion", "\xc3\xa9", "\xcc\x81", "\xf0\x9f\xab\x81",
+        "NEAR(", "title", "negated:", "no ", "-", "heart", "effusion", "\xc3\xa9", "\xcc\x81", "\xf0\x9f\xab\x81",
         "\xe2\x80\x99",
         "0", "3.5", ";",
         "--", "/*", "\\", "%", "?1", "\xef\xbf\xbf", "\xed\xa0\x80"};
@@ -257,7 +371,8 @@ static void test_any_bytes_are_a_query(void **state)
     ok(rs_db_read_begin(a->db, &err), &err);
     for (int i = 0; i < 100000; i++) {
         hostile(&rnd, text, sizeof text);
-        ok(rs_text_query_compile(a->text, text, RS_WORDS_PLAIN, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, text, i % 4 ? RS_WORDS_PLAIN : RS_WORDS_READ, &mem, &q,
+                                 &err), &err);
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10,
                               &mem, &got, &n, &err), &err);
         hits += n;
@@ -315,6 +430,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compile),
+        cmocka_unit_test(test_compile_read),
+        cmocka_unit_test(test_read_finds),
         cmocka_unit_test(test_long_query),
         cmocka_unit_test(test_bm25_is_the_textbook),
         cmocka_unit_test(test_columns),
