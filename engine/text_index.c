@@ -6,6 +6,7 @@
 #include "engine/text_index_int.h"
 
 #include "base/alloc.h"
+#include "engine/top.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,32 +132,55 @@ static rs_status make_plan(rs_text_index *t, const rs_text_query *q,
     return st;
 }
 
-/* Rows of a statement that gives id, key and score. */
-static rs_status read_ranked(rs_stmt *s, rs_arena *mem, rs_ranked **out, size_t *n)
+static int better_first(const void *a, const void *b)
 {
-    void *rows = NULL;
-    size_t cap = 0;
+    const rs_ranked *x = a, *y = b;
 
-    while (rs_step(s)) {
-        if (!rs_arena_grow(mem, &rows, &cap, *n, sizeof **out)) {
-            rs_stmt_nomem(s);
-            break;
-        }
-        ((rs_ranked *)rows)[(*n)++] = (rs_ranked){
-            rs_col_int(s, 0), rs_col_dup(s, 1, mem), rs_col_real(s, 2), 0};
-    }
-    *out = rows;
-    return rs_done(s);
+    if (x->score != y->score)
+        return x->score < y->score ? 1 : -1;
+    return strcmp(x->key, y->key);
 }
 
-static rs_stmt use_filtered(rs_text_index *t, const rs_restriction *r, rs_err *err)
+/* The best rows with their keys, best first, equal scores by key. */
+static rs_status read_keys(rs_text_index *t, const rs_top *top, rs_arena *mem, rs_ranked **out,
+                           size_t *n, rs_err *err)
 {
-    rs_stmt s = rs_db_use(t->db,
-        "SELECT c.id, c.key, rs_bm25(case_fts, ?21) AS score"
-        " FROM case_fts CROSS JOIN cases c ON c.id = case_fts.rowid"
-        " WHERE case_fts MATCH ?20 AND " RS_FILTER_SQL
-        " ORDER BY score DESC, c.key LIMIT ?19", err);
+    rs_ranked *rows = rs_new(mem, rs_ranked, top->n + 1);
+    rs_status st = rows ? RS_OK : rs_fail(err, RS_ENOMEM, "query: no memory");
 
+    for (size_t i = 0; st == RS_OK && i < top->n; i++) {
+        rs_stmt s = rs_db_use(t->db, "SELECT key FROM cases WHERE id = ?1", err);
+        rs_bind_int(&s, 1, top->rows[i].id);
+        rows[i] = (rs_ranked){top->rows[i].id, NULL, top->rows[i].score, 0};
+        if (rs_step(&s))
+            rows[i].key = rs_col_dup(&s, 0, mem);
+        st = rs_done(&s);
+        if (st == RS_OK && !rows[i].key)
+            st = rs_fail(err, RS_ECORRUPT, "%s: words of case %lld, which is not there",
+                         rs_db_path(t->db), (long long)rows[i].case_id);
+    }
+    if (st != RS_OK)
+        return st;
+    if (top->n)
+        qsort(rows, top->n, sizeof *rows, better_first);
+    *out = rows;
+    *n = top->n < top->limit ? top->n : top->limit;
+    return RS_OK;
+}
+
+/* The rows that pass, scored. Without a restriction no case is looked at, which costs more
+ * than its score. */
+static rs_stmt use_scores(rs_text_index *t, const rs_restriction *r, rs_err *err)
+{
+    rs_stmt s;
+
+    if (!rs_restriction_filters(r) && !r->not_case)
+        return rs_db_use(t->db, "SELECT rowid, rs_bm25(case_fts, ?21) FROM case_fts"
+                         " WHERE case_fts MATCH ?20", err);
+    s = rs_db_use(t->db,
+        "SELECT c.id, rs_bm25(case_fts, ?21)"
+        " FROM case_fts CROSS JOIN cases c ON c.id = case_fts.rowid"
+        " WHERE case_fts MATCH ?20 AND " RS_FILTER_SQL, err);
     rs_restriction_bind(&s, r);
     return s;
 }
@@ -165,6 +189,7 @@ rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_
                              const double weights[RS_TEXT_COUNT], size_t limit, rs_arena *mem,
                              rs_ranked **out, size_t *n, rs_err *err)
 {
+    rs_top top = {.mem = mem, .limit = limit};
     rs_bm25_plan plan;
     rs_status st;
     rs_stmt s;
@@ -175,11 +200,18 @@ rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_
         return RS_OK;
     if ((st = make_plan(t, q, weights, mem, &plan, err)) != RS_OK)
         return st;
-    s = use_filtered(t, r, err);
-    rs_bind_int(&s, 19, (int64_t)limit);
+    s = use_scores(t, r, err);
     rs_bind_text(&s, 20, q->match);
     rs_bind_pointer(&s, 21, &plan, RS_BM25_POINTER);
-    return read_ranked(&s, mem, out, n);
+    while (rs_step(&s))
+        if (!rs_top_add(&top, rs_col_real(&s, 1), rs_col_int(&s, 0))) {
+            rs_stmt_nomem(&s);
+            break;
+        }
+    if ((st = rs_done(&s)) != RS_OK)
+        return st;
+    rs_top_end(&top);
+    return read_keys(t, &top, mem, out, n, err);
 }
 
 /* ---- Marking --------------------------------------------------------- */
