@@ -8,8 +8,8 @@
 #include "engine/archive.h"
 
 #define RS_LEXICON_OPTION \
-    {"lexicon", 0, "FOLDER", "read reports and queries by these tables (default: $RADSCOUT_LEXICON,\n" \
-                             "else those that ship in share/radscout/lexicon)"}
+    {"lexicon", 0, "DIR", "read reports and queries by these tables (default:\n" \
+                             "$RADSCOUT_LEXICON, else those that ship)"}
 
 /* --lexicon, $RADSCOUT_LEXICON, or the folder beside the program, if any: into `a`. */
 rs_status rs_cli_lexicon(const rs_cli *c, rs_archive *a, rs_err *err);
