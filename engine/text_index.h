@@ -39,9 +39,9 @@
 /* column, name, what a word in it is worth to a query that does not say otherwise */
 #define RS_TEXT_COLUMNS(X)                                                              \
     X(TITLE, "title", 1.0) X(FINDINGS, "findings", 1.0)                                 \
-    X(IMPRESSION, "impression", 1.0) X(UNCERTAIN, "uncertain", 0.6)                     \
-    X(NEGATED, "negated", 0.0) X(NORMAL, "normal", 0.0) X(HISTORY, "history", 0.3)      \
-    X(OTHER, "other", 0.3) X(LABELS, "labels", 1.0)
+    X(IMPRESSION, "impression", 1.0) X(UNCERTAIN, "uncertain", 0.5)                     \
+    X(NEGATED, "negated", 0.0) X(NORMAL, "normal", 0.0) X(HISTORY, "history", 0.5)      \
+    X(OTHER, "other", 0.5) X(LABELS, "labels", 1.0)
 
 typedef enum {
 #define RS_TEXT_ENUM(name, text, weight) RS_TEXT_##name,
