@@ -80,7 +80,8 @@ const rs_encoder_identity *rs_archive_encoder(const rs_archive *a);
 /* The tables that reports and queries are read by (lexicon.h): those built in, until this
  * loads others from `folder` (NULL: the built-in ones again). Queries are read by them
  * at once. Reports that were read by other tables are read anew by the next
- * rs_archive_begin. Not inside a batch. RS_ENOENT, RS_ECORRUPT (names file and line), RS_EIO, RS_ENOMEM. */
+ * rs_archive_begin. Not inside a batch. RS_ENOENT, RS_ECORRUPT (names file and line),
+ * RS_EIO, RS_ENOMEM. */
 rs_status rs_archive_use_lexicon(rs_archive *a, const char *folder, rs_err *err);
 typedef struct rs_lexicon rs_lexicon;
 /* Borrowed until close or the next rs_archive_use_lexicon. */

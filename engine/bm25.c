@@ -230,7 +230,8 @@ static double score_of(const rs_bm25_plan *p, uint32_t length)
         const struct rs_bm25_count *c = &p->counts[g];
         score += p->groups[g].idf * saturated(c->own, norm);
         if (p->wider > 0 && c->best > 0)
-            score += p->wider * p->groups[g].wider_idf * c->best * saturated(c->all / c->best, norm);
+            score += p->wider * p->groups[g].wider_idf * c->best *
+                     saturated(c->all / c->best, norm);
     }
     if (!p->places)
         return score;

@@ -112,11 +112,15 @@ static size_t term_at(const rs_lexicon_term *t, size_t first, const rs_token *to
     return end;
 }
 
-/* What a term is listed as: the head of its row where it means quite the same. */
+/* What a term is listed as: itself where it heads a row, else the head of one in which it
+ * means quite the same. */
 static const rs_lexicon_term *head_of(const rs_lexicon *l, uint32_t which)
 {
     const double quite_the_same = 0.8;
 
+    for (uint32_t i = l->terms[which].links; i != RS_NO_TERM; i = l->links[i].next)
+        if (l->links[i].kind == RS_LINK_SAME)
+            return &l->terms[which].term;
     for (uint32_t i = l->terms[which].links; i != RS_NO_TERM; i = l->links[i].next)
         if (l->links[i].kind == RS_LINK_UP && l->links[i].weight >= quite_the_same)
             return &l->terms[l->links[i].to].term;

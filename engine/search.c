@@ -267,7 +267,9 @@ static rs_status read_states(search *s, rs_evidence *e)
         while (k < n && list[k].end <= e->matches[i].begin)
             k++;
         state = k < n && list[k].begin <= e->matches[i].begin ? list[k].state : RS_STATE_AFFIRMED;
-        states[i] = rs_state_name(past && state < RS_STATE_HISTORICAL ? RS_STATE_HISTORICAL : state);
+        if (past && state < RS_STATE_HISTORICAL)
+            state = RS_STATE_HISTORICAL;
+        states[i] = rs_state_name(state);
     }
     e->states = states;
     return RS_OK;

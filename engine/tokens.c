@@ -35,7 +35,8 @@ rs_status rs_tokens_new(rs_tokens **out, rs_err *err)
     }
     sqlite3_close(sql);
     rs_free(t);
-    return *out ? RS_OK : rs_fail(err, RS_ENOMEM, "tokenizer: no memory, or no FTS5 in this SQLite");
+    return *out ? RS_OK
+                : rs_fail(err, RS_ENOMEM, "tokenizer: no memory, or no FTS5 in this SQLite");
 }
 
 void rs_tokens_free(rs_tokens *t)

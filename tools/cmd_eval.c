@@ -97,7 +97,8 @@ static int print_json(rs_cli *c, const rs_beir *b, size_t k, const rs_eval_run *
     return RS_EXIT_OK;
 }
 
-static int print_table(rs_cli *c, const rs_beir *b, size_t k, const rs_eval_run *runs, size_t n_runs)
+static int print_table(rs_cli *c, const rs_beir *b, size_t k, const rs_eval_run *runs,
+                       size_t n_runs)
 {
     char name[32];
 
@@ -163,7 +164,8 @@ static int run(rs_cli *c)
 
     if (!beir)
         return rs_cli_usage(c, "wants a test collection: --beir FOLDER");
-    if (!rs_cli_number(c, "k", 1, 1000, 10, &k) || !rs_cli_number(c, "depth", 1, 10000, 1000, &depth))
+    if (!rs_cli_number(c, "k", 1, 1000, 10, &k) ||
+        !rs_cli_number(c, "depth", 1, 10000, 1000, &depth))
         return RS_EXIT_USAGE;
     if (depth < k)
         depth = k;

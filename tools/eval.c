@@ -71,8 +71,8 @@ const char *rs_eval_metric_name(size_t which, size_t k, char out[32])
 
 static int falling(const void *a, const void *b) { return *(const int *)b - *(const int *)a; }
 
-static rs_status grade(const rs_beir *b, const char *query, size_t k, rs_eval_answer *a, rs_arena *mem,
-                       rs_err *err)
+static rs_status grade(const rs_beir *b, const char *query, size_t k, rs_eval_answer *a,
+                       rs_arena *mem, rs_err *err)
 {
     size_t n;
     const rs_beir_judgement *of = rs_beir_judged(b, query, &n);
@@ -94,8 +94,8 @@ static rs_status grade(const rs_beir *b, const char *query, size_t k, rs_eval_an
     return RS_OK;
 }
 
-static rs_status ask(rs_archive *a, const char *text, rs_words words, size_t depth, rs_eval_answer *out,
-                     rs_arena *mem, rs_err *err)
+static rs_status ask(rs_archive *a, const char *text, rs_words words, size_t depth,
+                     rs_eval_answer *out, rs_arena *mem, rs_err *err)
 {
     rs_query q = rs_query_default();
     rs_eval_found *list;

@@ -90,6 +90,7 @@ static void test_mentions(void **state)
         {"Indication: Pneumonia. Findings: Atelectasis.",
          "pneumonia historical|atelectasis affirmed|"},
         {"The lungs are clear.", ""},
+        {"Calcified granuloma; granulomas.", "calcified granuloma affirmed|granuloma affirmed|"},
         {"", ""},
     };
 
