@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include "engine/archive_int.h"
+#include "engine/text_index_int.h"
 
 /* An archive of cases that are nothing but titles. */
 static rs_archive *archive_of(char dir[64], const char *const (*rows)[2], size_t n)
@@ -371,7 +372,7 @@ static void test_any_bytes_are_a_query(void **state)
     ok(rs_db_read_begin(a->db, &err), &err);
     for (int i = 0; i < 100000; i++) {
         hostile(&rnd, text, sizeof text);
-        ok(rs_text_query_compile(a->text, text, i % 4 ? RS_WORDS_PLAIN : RS_WORDS_READ, &mem, &q,
+        ok(rs_text_query_compile(a->text, text, i % 20 ? RS_WORDS_PLAIN : RS_WORDS_READ, &mem, &q,
                                  &err), &err);
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10,
                               &mem, &got, &n, &err), &err);
@@ -426,6 +427,36 @@ static void test_marks(void **state)
     close_archive(a, dir);
 }
 
+/* Let the k-th allocation fail, for every k until a line is read and ranked. */
+static void test_out_of_memory(void **state)
+{
+    rs_status st = RS_ENOMEM;
+    rs_err err = {RS_OK, ""};
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    a = archive_of(dir, five, 5);
+    for (long k = 0; st != RS_OK; k++) {
+        rs_arena mem = {0};
+        rs_text_query q;
+        rs_ranked *got;
+        size_t n = 0;
+        assert_true(k < 1000);
+        rs_lengths_clear(&a->text->lengths);
+        rs_alloc_fail_after(k);
+        st = rs_text_query_compile(a->text, "large effusion -mass no oedema", RS_WORDS_READ, &mem,
+                                   &q, &err);
+        if (st == RS_OK)
+            st = rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10,
+                                    &mem, &got, &n, &err);
+        rs_alloc_fail_after(-1);
+        assert_true(st == RS_ENOMEM || (st == RS_OK && n == 3));
+        rs_arena_clear(&mem);
+    }
+    close_archive(a, dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_words_go_with_the_case),
         cmocka_unit_test(test_any_bytes_are_a_query),
         cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
