@@ -114,17 +114,17 @@ static size_t term_at(const rs_lexicon_term *t, size_t first, const rs_token *to
 
 /* What a term is listed as: itself where it heads a row, else the head of one in which it
  * means quite the same. */
-static const rs_lexicon_term *head_of(const rs_lexicon *l, uint32_t which)
+static const rs_term_entry *head_of(const rs_lexicon *l, uint32_t which)
 {
     const double quite_the_same = 0.8;
 
     for (uint32_t i = l->terms[which].links; i != RS_NO_TERM; i = l->links[i].next)
         if (l->links[i].kind == RS_LINK_SAME)
-            return &l->terms[which].term;
+            return &l->terms[which];
     for (uint32_t i = l->terms[which].links; i != RS_NO_TERM; i = l->links[i].next)
         if (l->links[i].kind == RS_LINK_UP && l->links[i].weight >= quite_the_same)
-            return &l->terms[l->links[i].to].term;
-    return &l->terms[which].term;
+            return &l->terms[l->links[i].to];
+    return &l->terms[which];
 }
 
 size_t rs_lexicon_mention(const rs_lexicon *l, const rs_token *tokens, size_t n,
@@ -138,13 +138,15 @@ size_t rs_lexicon_mention(const rs_lexicon *l, const rs_token *tokens, size_t n,
     for (; i != RS_NO_TERM; i = l->parts[i].next) {
         const rs_part_entry *e = &l->parts[i];
         const rs_lexicon_term *t = &l->terms[e->term].term;
-        size_t end = term_at(t, e->part, tokens, n);
+        const rs_term_entry *head = head_of(l, e->term);
+        size_t end = head->kind == RS_TERM_FINDING || head->kind == RS_TERM_DEVICE
+                   ? term_at(t, e->part, tokens, n) : 0;
         if (!end || t->n < words || (t->n == words && end >= best))
             continue;
         words = t->n;
         best = end;
-        *name = head_of(l, e->term)->text;
-        *kind = l->terms[e->term].kind;
+        *name = head->name;
+        *kind = head->kind;
     }
     return best;
 }

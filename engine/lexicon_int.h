@@ -24,6 +24,7 @@ typedef struct {
 
 typedef struct {
     rs_lexicon_term term;
+    const char     *name;          /* as it is listed */
     rs_term_kind    kind;
     uint32_t        links;         /* the first, or RS_NO_TERM */
     uint32_t        same_bag;      /* another term of the same words, or RS_NO_TERM */

@@ -309,6 +309,21 @@ static rs_status add_parts(row *r, uint32_t which)
     return RS_OK;
 }
 
+/* "bowel & dilated" is listed as "bowel dilated". NULL without memory. */
+static const char *name_of(row *r, const char *text)
+{
+    char *name = rs_arena_strdup(&r->l->mem, text), *to = name;
+
+    for (const char *from = name; name && *from; from++)
+        if (*from != '&')
+            *to++ = *from;
+        else if (from[1] == ' ')
+            from++;
+    if (name)
+        *to = '\0';
+    return name;
+}
+
 static rs_status new_term(row *r, const rs_lexicon_term *t, rs_term_kind kind, uint32_t which)
 {
     rs_lexicon *l = r->l;
@@ -320,7 +335,9 @@ static rs_status new_term(row *r, const rs_lexicon_term *t, rs_term_kind kind, u
     if (!rs_arena_grow(&l->mem, &array, &l->cap_terms, l->n_terms, sizeof *l->terms))
         return no_memory(r);
     l->terms = array;
-    l->terms[l->n_terms++] = (rs_term_entry){*t, kind, RS_NO_TERM, RS_NO_TERM};
+    l->terms[l->n_terms++] = (rs_term_entry){*t, name_of(r, t->text), kind, RS_NO_TERM, RS_NO_TERM};
+    if (!l->terms[which].name)
+        return no_memory(r);
     rs_bag_key(t->tokens, t->n, bag);
     if (*bag) {
         key = rs_arena_strdup(&l->mem, bag);
@@ -394,6 +411,21 @@ static bool own_weight(char *item, double fallback, double *out)
     return end > colon + 1 && !*end && *out > 0 && *out <= 1;
 }
 
+static bool is_listed(rs_term_kind kind)
+{
+    return kind == RS_TERM_FINDING || kind == RS_TERM_DEVICE;
+}
+
+/* What a term is, the row says that it heads, whichever row named it first. */
+static rs_status settle_kind(row *r, uint32_t which, rs_term_kind kind)
+{
+    rs_term_entry *e = &r->l->terms[which];
+    const bool late = is_listed(kind) && !is_listed(e->kind);
+
+    e->kind = kind;
+    return late ? add_parts(r, which) : RS_OK;
+}
+
 static rs_status take_term(row *r)
 {
     static const char *const kinds[RS_TERM_KINDS] = {"finding", "device", "anatomy", "word"};
@@ -411,6 +443,8 @@ static rs_status take_term(row *r)
     if (end == r->field[3] || *end || !(weight > 0 && weight <= 1))
         return bad_row(r, "a weight above 0 and up to 1 is wanted, not", r->field[3]);
     st = term_of(r, r->field[1], (rs_term_kind)kind, &head);
+    if (st == RS_OK)
+        st = settle_kind(r, head, (rs_term_kind)kind);
     while (st == RS_OK && (item = next_item(&at))) {
         if (!own_weight(item, weight, &own))
             return bad_row(r, "not a weight, behind", item);
