@@ -42,8 +42,11 @@ static inline int8_x splat_x(const uint8_t *p)
     return (int8_x){{p[0], p[1], p[2], p[3]}};
 }
 
+/* Functions of their own: unrolled into each tile they take the compiler minutes. */
+#define STEP static __attribute__((noinline))
+
 /* vpdpbusd */
-static inline sixteen dot_int8(sixteen s, int8_x a, int8_w w)
+STEP sixteen dot_int8(sixteen s, int8_x a, int8_w w)
 {
     for (int j = 0; j < 16; j++)
         for (int i = 0; i < 4; i++)
@@ -72,7 +75,7 @@ static inline float widen(uint16_t h)
 }
 
 /* vdpbf16ps */
-static inline real dot_pair(real s, pair_x a, pair_w w)
+STEP real dot_pair(real s, pair_x a, pair_w w)
 {
     for (int j = 0; j < 16; j++)
         for (int i = 1; i >= 0; i--)
@@ -80,7 +83,7 @@ static inline real dot_pair(real s, pair_x a, pair_w w)
     return s;
 }
 
-static inline sixteen to_int(real x)
+STEP sixteen to_int(real x)
 {
     sixteen q;
     for (int i = 0; i < 16; i++)
