@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { RS_ALIGN = 64 };
+enum { RS_ALIGN = 64, HUGE_FROM = 8 << 20 };
 
 static atomic_size_t live, total;
 static atomic_long fail_after = -1;
@@ -109,6 +110,19 @@ char *rs_sprintf(const char *fmt, ...)
     return text;
 }
 
+/* What is gone through from end to end waits less for page tables on large pages; where
+ * there are none, nothing changes. Before the first touch. */
+static void ask_for_huge_pages(void *p, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) / page * page;
+
+    madvise((void *)from, bytes - (size_t)(from - (uintptr_t)p), MADV_HUGEPAGE);
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
 void *rs_calloc_aligned(size_t n, size_t size)
 {
     size_t bytes;
@@ -119,6 +133,8 @@ void *rs_calloc_aligned(size_t n, size_t size)
     bytes = n * size;
     if (posix_memalign(&p, RS_ALIGN, bytes > 0 ? bytes : 1) != 0)
         return NULL;
+    if (bytes >= HUGE_FROM)
+        ask_for_huge_pages(p, bytes);
     memset(p, 0, bytes);
     return counted(p);
 }
