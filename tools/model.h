@@ -13,8 +13,8 @@
     {"model", 'm', "FOLDER", "the encoder: a model folder as published (see model check)\n" \
                              "(default: the archive's own, else $RADSCOUT_MODEL, else scout-mini)"}
 #define RS_PRECISION_OPTION \
-    {"precision", 0, "P", "f32, bf16, int8 or auto: how the encoder computes (default auto: int8 for\n" \
-                          "a quantised model folder, else f32); vectors of all may be mixed"}
+    {"precision", 0, "P", "f32, bf16, int8 or auto: how the encoder computes (default auto:\n" \
+                          "int8 for a quantised model folder, else f32); vectors may be mixed"}
 #define RS_THREADS_OPTION \
     {"threads", 't', "N", "threads to encode with (default: all cores)"}
 
