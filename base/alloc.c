@@ -4,13 +4,17 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { RS_ALIGN = 64, HUGE_FROM = 8 << 20 };
+enum {
+    RS_ALIGN = 64,
+    HUGE_PAGE = 2 << 20, LARGE = 1 << 20     /* from LARGE bytes on, huge pages are asked for */
+};
 
 static atomic_size_t live, total;
 static atomic_long fail_after = -1;
@@ -110,14 +114,12 @@ char *rs_sprintf(const char *fmt, ...)
     return text;
 }
 
-/* What is gone through from end to end waits less for page tables on large pages; where
- * there are none, nothing changes. Before the first touch. */
+/* Weights are read from end to end for each query: with pages of 4 KiB much of that time
+ * goes to finding them. The kernel is free to say no. */
 static void ask_for_huge_pages(void *p, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
-    const uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) / page * page;
-
-    madvise((void *)from, bytes - (size_t)(from - (uintptr_t)p), MADV_HUGEPAGE);
+    (void)madvise(p, bytes, MADV_HUGEPAGE);
 #else
     (void)p, (void)bytes;
 #endif
@@ -125,15 +127,16 @@ static void ask_for_huge_pages(void *p, size_t bytes)
 
 void *rs_calloc_aligned(size_t n, size_t size)
 {
+    const bool large = size && n >= LARGE / size;
     size_t bytes;
     void *p = NULL;
 
-    if ((size && n > (SIZE_MAX - RS_ALIGN) / size) || !allowed())
+    if ((size && n > (SIZE_MAX - HUGE_PAGE) / size) || !allowed())
         return NULL;
     bytes = n * size;
-    if (posix_memalign(&p, RS_ALIGN, bytes > 0 ? bytes : 1) != 0)
+    if (posix_memalign(&p, large ? HUGE_PAGE : RS_ALIGN, bytes > 0 ? bytes : 1) != 0)
         return NULL;
-    if (bytes >= HUGE_FROM)
+    if (large)
         ask_for_huge_pages(p, bytes);
     memset(p, 0, bytes);
     return counted(p);

@@ -25,7 +25,8 @@ char *rs_sprintf(const char *fmt, ...)           /* caller frees; NULL on OOM */
     __attribute__((format(printf, 1, 2)))
 #endif
     ;
-/* 64-byte aligned, zeroed, for float blocks; ended with rs_free(). */
+/* 64-byte aligned, zeroed, for float blocks, the large ones in huge pages where the kernel
+ * grants them; ended with rs_free(). */
 void *rs_calloc_aligned(size_t n, size_t size);
 
 /* Tests: let k more allocations succeed, then fail every one; -1 switches off. */

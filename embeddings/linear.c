@@ -92,8 +92,11 @@ size_t rs_linear_list(const rs_linear_set *list[RS_LINEAR_SETS])
         list[n++] = &rs_linear_avx512;
         if (__builtin_cpu_supports("avx512vnni")) {
             list[n++] = &rs_linear_vnni;
-            if (__builtin_cpu_supports("avx512bf16"))
+            if (__builtin_cpu_supports("avx512bf16")) {
                 list[n++] = &rs_linear_bf16;
+                if (rs_linear_amx_runs())
+                    list[n++] = &rs_linear_amx;
+            }
         }
     }
 #endif
@@ -223,7 +226,7 @@ static rs_status pack(rs_weights *w, const rs_linear_spec *s, rs_err *err)
 
     w->wide = round_up(w->n, w->set->nr);
     w->padded = w->precision == RS_F32 ? w->k
-              : round_up(w->k, w->precision == RS_BF16 ? 2 : w->set->group);
+              : round_up(w->k, w->precision == RS_BF16 ? w->set->step_bf16 : w->set->step_int8);
     w->panels = rs_calloc_aligned(w->wide * w->padded, element(w->precision));
     w->bias = rs_calloc_aligned(w->wide, sizeof *w->bias);
     w->bytes = w->wide * (w->padded * element(w->precision) + sizeof *w->bias);
@@ -255,7 +258,7 @@ static rs_status dnnl_weights(const rs_weights *w, const rs_linear_spec *s, rs_d
     rs_status st;
 
     if (w->precision == RS_F32)
-        return rs_dnnl_new(out, RS_F32, w->n, w->k, s->w, err);
+        return rs_dnnl_new(out, RS_F32, w->n, w->k, w->k, s->w, err);
     void *copy = rs_malloc(count * element(w->precision));
     if (!copy)
         return rs_fail(err, RS_ENOMEM, "linear layer %zu x %zu: no memory", w->n, w->k);
@@ -268,7 +271,7 @@ static rs_status dnnl_weights(const rs_weights *w, const rs_linear_spec *s, rs_d
         for (size_t j = 0; j < w->n; j++)
             rs_quantise_row((int8_t *)copy + j * w->k, s->w + j * w->k, w->k);
     }
-    st = rs_dnnl_new(out, w->precision, w->n, w->k, copy, err);
+    st = rs_dnnl_new(out, w->precision, w->n, w->k, w->padded, copy, err);
     rs_free(copy);
     return st;
 }
@@ -507,7 +510,7 @@ static pieces cut(const rs_weights *w, size_t m)
     const size_t quantum = w->precision == RS_INT8 ? (w->set->group == 4 ? 1 : 2) : pairs ? 2 : 0;
     pieces p = {.q = round_up(w->precision == RS_INT8 ? m * sizeof(float) : 0, LINE)};
 
-    p.sums = p.q + round_up(m * w->padded * quantum, LINE);
+    p.sums = p.q + round_up((m + w->set->rows_past) * w->padded * quantum, LINE);
     p.own = p.sums + (w->dnnl ? round_up(RS_LINEAR_BLOCK * w->n * sizeof(float), LINE) : 0);
     p.end = p.own + (w->dnnl ? rs_dnnl_scratch(w->dnnl) : 0);
     return p;

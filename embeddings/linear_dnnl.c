@@ -51,16 +51,15 @@ static bool matrix(dnnl_memory_desc_t *md, size_t rows, size_t columns, dnnl_dat
 }
 
 /* The description of the product, weights in the layout it likes. NULL: none. */
-static dnnl_primitive_desc_t describe(rs_dnnl *d, rs_precision p, size_t n, size_t k)
+static dnnl_primitive_desc_t describe(rs_dnnl *d, rs_precision p, size_t n, size_t k, size_t ldx)
 {
-    const size_t g = p == RS_INT8 ? 4 : p == RS_BF16 ? 2 : 1, padded = (k + g - 1) / g * g;
     const dnnl_dims_t dims = {(dnnl_dim_t)k, (dnnl_dim_t)n};
     dnnl_memory_desc_t weights;
     dnnl_matmul_desc_t what;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
 
-    if (matrix(&d->src, RS_LINEAR_BLOCK, k, type_of(p, true), padded, 1) &&
+    if (matrix(&d->src, RS_LINEAR_BLOCK, k, type_of(p, true), ldx, 1) &&
         matrix(&d->dst, RS_LINEAR_BLOCK, n, p == RS_INT8 ? dnnl_s32 : dnnl_f32, n, 1) &&
         ok(dnnl_memory_desc_init_by_tag(&weights, 2, dims, type_of(p, false),
                                         dnnl_format_tag_any)) &&
@@ -108,11 +107,11 @@ static bool reorder(rs_dnnl *d, const_dnnl_primitive_desc_t pd, rs_precision p, 
     return good;
 }
 
-static bool build(rs_dnnl *d, rs_precision p, size_t n, size_t k, const void *w)
+static bool build(rs_dnnl *d, rs_precision p, size_t n, size_t k, size_t ldx, const void *w)
 {
     dnnl_primitive_desc_t pd = NULL;
     bool good = ok(dnnl_engine_create(&d->engine, dnnl_cpu, 0)) &&
-                (pd = describe(d, p, n, k)) != NULL &&
+                (pd = describe(d, p, n, k, ldx)) != NULL &&
                 ok(dnnl_primitive_create(&d->primitive, pd)) && reorder(d, pd, p, n, k, w);
     if (good) {
         d->room = *dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
@@ -123,7 +122,8 @@ static bool build(rs_dnnl *d, rs_precision p, size_t n, size_t k, const void *w)
     return good;
 }
 
-rs_status rs_dnnl_new(rs_dnnl **out, rs_precision p, size_t n, size_t k, const void *w, rs_err *err)
+rs_status rs_dnnl_new(rs_dnnl **out, rs_precision p, size_t n, size_t k, size_t ldx,
+                      const void *w, rs_err *err)
 {
     rs_dnnl *d = rs_calloc(1, sizeof *d);
     const int threads = omp_get_max_threads();
@@ -132,7 +132,7 @@ rs_status rs_dnnl_new(rs_dnnl **out, rs_precision p, size_t n, size_t k, const v
     if (!d)
         return rs_fail(err, RS_ENOMEM, "linear layer %zu x %zu: no memory", n, k);
     omp_set_num_threads(1);
-    if (!build(d, p, n, k, w)) {
+    if (!build(d, p, n, k, ldx, w)) {
         rs_dnnl_free(d);
         d = NULL;
     }
@@ -204,9 +204,10 @@ bool rs_dnnl_found(void)
     return false;
 }
 
-rs_status rs_dnnl_new(rs_dnnl **out, rs_precision p, size_t n, size_t k, const void *w, rs_err *err)
+rs_status rs_dnnl_new(rs_dnnl **out, rs_precision p, size_t n, size_t k, size_t ldx,
+                      const void *w, rs_err *err)
 {
-    (void)p, (void)n, (void)k, (void)w, (void)err;
+    (void)p, (void)n, (void)k, (void)ldx, (void)w, (void)err;
     *out = NULL;
     return RS_OK;
 }

@@ -9,6 +9,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <strings.h>
 
 /* Up to here packing the weights for BLAS costs more than it brings: a query's ten tokens
  * through a [2048 x 512] layer take 0.57 ms instead of 0.92. Measured on Zen 3. */
@@ -60,6 +62,29 @@ void rs_matmul_naive(rs_matmul_op op, size_t m, size_t n, size_t k, float alpha,
             c[i * ldc + j] = (float)((double)alpha * sum + old);
         }
     }
+}
+
+const char *rs_matmul_core_wanted(void)
+{
+#ifdef __x86_64__
+    /* Its cores with kernels for AVX2 or more, as it names them. */
+    static const char *const good[] = {"Haswell", "Zen", "Excavator", "SkylakeX", "Cooperlake",
+                                       "Sapphirerapids"};
+    const char *core = openblas_get_corename();
+
+    if (getenv("OPENBLAS_CORETYPE"))
+        return NULL;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (strcasecmp(core, good[i]) == 0)
+            return NULL;
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return "Haswell";
+#endif
+    return NULL;
 }
 
 uint64_t rs_matmul_flops(void)

@@ -34,6 +34,13 @@ void rs_matmul(rs_matmul_op op, size_t m, size_t n, size_t k, float alpha,
 void rs_matmul_naive(rs_matmul_op op, size_t m, size_t n, size_t k, float alpha,
                      rs_mat a, rs_mat b, float beta, float *c, size_t ldc);
 
+/* OpenBLAS 0.3.21 (Debian 12's) takes a processor whose model number it does not know, an
+ * Emerald Rapids Xeon or a Raptor Lake laptop, for a Prescott of 2004, and multiplies five times
+ * slower than it could (OpenBLAS #4267, mended in 0.3.25). It reads the environment variable
+ * OPENBLAS_CORETYPE when it is loaded: this is the value that it should have had, or NULL
+ * where it chose well or was told. A program that wants it must start anew. */
+const char *rs_matmul_core_wanted(void);
+
 /* Floating point operations asked of rs_matmul so far (2 m n k each), all threads; and
  * for products made elsewhere (linear.c), which count in. */
 uint64_t rs_matmul_flops(void);

@@ -136,10 +136,13 @@ static rs_status open_teacher(rs_train_run *r, rs_err *err)
 
 static rs_status open_blocks(rs_train_run *r, rs_err *err)
 {
-    size_t chunks = (r->c->batch * (r->c->two_views > 0 ? 2 : 1) + r->c->micro_batch - 1)
-                  / r->c->micro_batch;
+    const size_t chunks = (r->c->batch * (r->c->two_views > 0 ? 2 : 1) + r->c->micro_batch - 1)
+                        / r->c->micro_batch;
+    size_t most = RS_GRAD_BYTES / (r->n_params * sizeof(float) + 1);
 
-    r->n_blocks = chunks < RS_GRAD_BLOCKS ? chunks : RS_GRAD_BLOCKS;
+    most = most < RS_GRAD_BLOCKS_LEAST ? RS_GRAD_BLOCKS_LEAST
+         : most > RS_GRAD_BLOCKS ? RS_GRAD_BLOCKS : most;
+    r->n_blocks = chunks < most ? chunks : most;
     for (size_t g = 0; g < r->n_blocks; g++) {
         r->blocks[g] = rs_calloc_aligned(r->n_params, sizeof(float));
         if (!r->blocks[g])

@@ -22,8 +22,11 @@
 #include "embeddings/train.h"
 
 /* Gradient blocks: each sums the micro-batches of one stretch of the batch, in order,
- * on whichever thread. Eight keep two to eight threads busy. */
-enum { RS_GRAD_BLOCKS = 8 };
+ * on whichever thread. There are as many as keep 16 threads busy, fewer where the model is
+ * so large that they would take more than RS_GRAD_BYTES; never more by the threads that
+ * there are, so that a run is the same on any machine. */
+enum { RS_GRAD_BLOCKS = 16, RS_GRAD_BLOCKS_LEAST = 8 };
+#define RS_GRAD_BYTES ((size_t)1 << 30)
 
 /* What one batch needs; made once. n images = batch x views. */
 typedef struct {

@@ -207,10 +207,14 @@ rs_status rs_archive_stats(rs_archive *a, rs_arena *mem, rs_stats *out, rs_err *
 
 /* Write the next generation of the FAISS caches from the catalog's vectors (writer
  * only, not inside a batch). Nothing is lost without it: a search takes what is newer
- * than the cache from the catalog. RS_OK without work where the caches are current, or
- * large and nearly so. Readers go on meanwhile. */
+ * than the cache from the catalog. RS_OK without work where the caches are current.
+ * Readers go on meanwhile. */
 rs_status rs_archive_rebuild(rs_archive *a, rs_err *err);
-/* The same on a thread of its own, so that the writer goes on too: batches may be written
+/* The same where it pays, as after every run of an indexer: a large cache (above 50,000
+ * vectors) is left as it is until a sixteenth of it has changed. What was removed is not
+ * found, but its bytes are in the cache until then. */
+rs_status rs_archive_catch_up(rs_archive *a, rs_err *err);
+/* That on a thread of its own, so that the writer goes on too: batches may be written
  * between start and end, one rebuild at a time. `end` waits; it must come before close. */
 typedef struct rs_rebuild rs_rebuild;
 rs_status rs_archive_rebuild_start(rs_archive *a, rs_rebuild **out, rs_err *err);
@@ -221,5 +225,37 @@ rs_status rs_archive_rebuild_end(rs_archive *a, rs_rebuild *job, rs_err *err);
  * or RS_ECORRUPT with the first thing found. Reads everything. Writer only (FTS5's
  * check is a write statement). */
 rs_status rs_archive_verify(rs_archive *a, rs_err *err);
+
+/* What an erasure did, and how it was proved. */
+typedef struct {
+    size_t   cases, images, passages;  /* taken out */
+    size_t   looked_for;               /* byte strings of theirs: keys, patient, paths, digests,
+                                          pieces of text, vectors in both forms */
+    size_t   shared;                   /* of them, found where another case has the same */
+    size_t   files;                    /* searched, all below the archive's folder */
+    uint64_t bytes;
+    bool     vacuumed;                 /* the catalog had to be written anew for it */
+} rs_erasure;
+
+/* Erase cases for good: rows, words, vectors, what sources remember of them; the FTS index is
+ * merged, the vector caches are written anew, the WAL is emptied. Then every file of the archive
+ * is searched for what was theirs; if anything is found the catalog is rewritten and searched
+ * again, and only what is found nowhere counts as erased. Outside the archive (the source's
+ * files, backups, a disk's unused blocks) nothing is touched.
+ * Writer only, not inside a batch. RS_ENOENT names a key that is not there, and then nothing has
+ * changed; RS_EBUSY when a reader keeps the WAL: the cases are gone, but not yet from the files
+ * (rs_archive_purge sees to that later); RS_ECORRUPT names what was found and where. */
+rs_status rs_archive_erase(rs_archive *a, const char *const *keys, size_t n, rs_erasure *out,
+                           rs_err *err);
+/* Keys of a patient's cases. */
+rs_status rs_archive_patient(rs_archive *a, const char *patient, rs_arena *mem, const char ***keys,
+                             size_t *n, rs_err *err);
+/* Write FTS index, vector caches and the catalog anew, so that nothing of what was ever removed is
+ * left in the files. Writer only, not inside a batch. */
+rs_status rs_archive_purge(rs_archive *a, rs_err *err);
+
+/* Copy the catalog, as it is at one moment, into the new folder `to`, and write its caches there;
+ * writers and readers go on meanwhile. RS_EARG where `to` holds a catalog already. */
+rs_status rs_archive_backup(rs_archive *a, const char *to, rs_err *err);
 
 #endif

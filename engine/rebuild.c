@@ -10,13 +10,13 @@
 #include <pthread.h>
 #include <string.h>
 
-static rs_status rebuild_all(rs_vectors *const vectors[RS_KINDS], rs_err *err)
+static rs_status rebuild_all(rs_vectors *const vectors[RS_KINDS], bool lazy, rs_err *err)
 {
     rs_status st = RS_OK;
 
     for (int kind = 0; st == RS_OK && kind < RS_KINDS; kind++)
         if (vectors[kind])
-            st = rs_vectors_rebuild(vectors[kind], vectors[RS_KINDS - 1 - kind], err);
+            st = rs_vectors_rebuild(vectors[kind], vectors[RS_KINDS - 1 - kind], lazy, err);
     return st;
 }
 
@@ -36,7 +36,17 @@ rs_status rs_archive_rebuild(rs_archive *a, rs_err *err)
     if (st != RS_OK)
         return st;
     a->data_version = -1;
-    return rebuild_all(a->vectors, err);
+    return rebuild_all(a->vectors, false, err);
+}
+
+rs_status rs_archive_catch_up(rs_archive *a, rs_err *err)
+{
+    rs_status st = may_rebuild(a, "catch up", err);
+
+    if (st != RS_OK)
+        return st;
+    a->data_version = -1;
+    return rebuild_all(a->vectors, true, err);
 }
 
 rs_status rs_archive_tune(rs_archive *a, const rs_tune_options *o, rs_arena *mem,
@@ -82,7 +92,7 @@ static void *run(void *arg)
 {
     rs_rebuild *job = arg;
 
-    job->st = rebuild_all(job->vectors, &job->err);
+    job->st = rebuild_all(job->vectors, true, &job->err);
     return NULL;
 }
 

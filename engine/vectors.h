@@ -42,12 +42,12 @@ void      rs_vectors_free(rs_vectors *v);              /* NULL is fine */
 rs_status rs_vectors_refresh(rs_vectors *v, rs_err *err);
 
 /* Write the next generation where that is worth it: where there is none that is whole and
- * of the wanted kind, and where the catalog has changed; of more than RS_FLAT_MOST vectors,
- * by more than a sixteenth (the tail is searched exactly until then). The vectors are read
+ * of the wanted kind, and where the catalog has changed; with `lazy`, of more than RS_FLAT_MOST
+ * vectors, by more than a sixteenth (the tail is searched exactly until then). The vectors are read
  * in one snapshot, the file is made beside whatever else goes on, and only putting the new
  * row in is a write transaction. `other`: the other kind of the same archive, for queries to
  * measure with; may be NULL. */
-rs_status rs_vectors_rebuild(rs_vectors *v, rs_vectors *other, rs_err *err);
+rs_status rs_vectors_rebuild(rs_vectors *v, rs_vectors *other, bool lazy, rs_err *err);
 /* RS_ECORRUPT where a cache is recorded but its file is not there as recorded. */
 rs_status rs_vectors_check_cache(rs_vectors *v, rs_err *err);
 

@@ -124,7 +124,7 @@ static rs_index_setting wanted(const plan *p)
     return s;
 }
 
-static bool worth_it(const plan *p)
+static bool worth_it(const plan *p, bool lazy)
 {
     const rs_index_setting s = wanted(p);
     const int64_t count = (int64_t)p->count, before = p->row.vectors, gone = p->tombstones;
@@ -139,7 +139,7 @@ static bool worth_it(const plan *p)
     if (gone == 0 && before == count && p->row.last_id == p->last_id)
         return false;
     added = count + gone > before ? count + gone - before : 0;
-    return count <= RS_FLAT_MOST || (added + gone) * WORTH > count;
+    return !lazy || count <= RS_FLAT_MOST || (added + gone) * WORTH > count;
 }
 
 /* ---- Queries to measure with ------------------------------------------- */
@@ -368,12 +368,13 @@ done:
 /* ---- Rebuild ----------------------------------------------------------- */
 
 /* In a snapshot: is there anything to do, and where it is, the file. */
-static rs_status make_file(plan *p, char **path, rs_cache_row *row, rs_tune_try *t, rs_err *err)
+static rs_status make_file(plan *p, bool lazy, char **path, rs_cache_row *row, rs_tune_try *t,
+                           rs_err *err)
 {
     rs_index_setting s;
     rs_status st = look(p, err);
 
-    if (st != RS_OK || !worth_it(p))
+    if (st != RS_OK || !worth_it(p, lazy))
         return st;
     s = wanted(p);
     *path = rs_vectors_cache_path(p->v, p->row.generation + 1);
@@ -386,7 +387,7 @@ static rs_status make_file(plan *p, char **path, rs_cache_row *row, rs_tune_try 
     return build(p, &s, p->setting.recall, false, *path, t, row, err);
 }
 
-rs_status rs_vectors_rebuild(rs_vectors *v, rs_vectors *other, rs_err *err)
+rs_status rs_vectors_rebuild(rs_vectors *v, rs_vectors *other, bool lazy, rs_err *err)
 {
     plan p = {.v = v, .other = other, .memory = rs_index_memory()};
     rs_cache_row row = {0};
@@ -396,7 +397,7 @@ rs_status rs_vectors_rebuild(rs_vectors *v, rs_vectors *other, rs_err *err)
 
     if (st != RS_OK)
         return st;
-    st = make_file(&p, &path, &row, &t, err);
+    st = make_file(&p, lazy, &path, &row, &t, err);
     rs_db_read_end(v->db);
     if (st == RS_OK && path)
         st = put_in(&p, path, &row, &t, p.setting.recall, p.setting.tuned, err);

@@ -8,9 +8,13 @@
  */
 #include "commands.h"
 
+#include "embeddings/matmul.h"
+
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const rs_command *const commands[] = {
 #define RS_COMMAND_ENTRY(id) &rs_command_##id,
@@ -27,7 +31,7 @@ static void print_overview(FILE *to)
 {
     fprintf(to, "usage: radscout COMMAND ...\n\n%s\n\nCommands:\n", intro);
     for (size_t i = 0; commands[i]; i++)
-        fprintf(to, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\nradscout COMMAND --help tells more of one; radscout --version the version.\n");
 }
 
@@ -149,6 +153,21 @@ static int about(const char *what, int argc, char **argv)
     return fflush(stdout) == 0 ? RS_EXIT_OK : RS_EXIT_FAILED;
 }
 
+/* OpenBLAS chose its kernels before main() ran; where it chose badly (matmul.h) the program
+ * starts once more and tells it. FAISS multiplies with it too. What fails here only stays
+ * slow. */
+static void start_with_fast_blas(char **argv)
+{
+    const char *core = rs_matmul_core_wanted();
+    char program[4096];
+    ssize_t n = core ? readlink("/proc/self/exe", program, sizeof program - 1) : -1;
+
+    if (n <= 0 || setenv("OPENBLAS_CORETYPE", core, 0) != 0)
+        return;
+    program[n] = '\0';
+    execv(program, argv);
+}
+
 int main(int argc, char **argv)
 {
     const rs_command *cmd;
@@ -171,5 +190,6 @@ int main(int argc, char **argv)
     cmd = find_command(argc - 1, argv + 1, &words);
     if (!cmd)
         return no_command(argv[1]);
+    start_with_fast_blas(argv);
     return rs_command_main(cmd, argc - words, argv + words);
 }

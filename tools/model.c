@@ -113,6 +113,16 @@ rs_status rs_cli_archive(rs_archive **out, const char *folder, rs_err *err)
     return st;
 }
 
+rs_status rs_cli_archive_write(rs_archive **out, const char *folder, rs_err *err)
+{
+    rs_archive *there = NULL;
+    rs_status st = rs_cli_archive(&there, folder, err);      /* one that is not there is not made */
+
+    *out = NULL;
+    rs_archive_close(there);
+    return st == RS_OK ? rs_archive_open(out, folder, RS_ARCHIVE_WRITE, err) : st;
+}
+
 bool rs_model_precision(rs_precision *out, const rs_cli *c)
 {
     const char *name = rs_cli_value(c, "precision", "auto");

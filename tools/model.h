@@ -31,6 +31,8 @@ rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const 
 
 /* Open the archive `folder` for reading. RS_ENOENT says how one is made. */
 rs_status rs_cli_archive(rs_archive **out, const char *folder, rs_err *err);
+/* The same for writing; one that is not there is not made. */
+rs_status rs_cli_archive_write(rs_archive **out, const char *folder, rs_err *err);
 
 /* --precision; false after having printed what is wrong. */
 bool rs_model_precision(rs_precision *out, const rs_cli *c);

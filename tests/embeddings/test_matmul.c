@@ -5,6 +5,10 @@
 #include "base/random.h"
 #include "embeddings/golden.h"
 
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static float *random_floats(rs_random *r, size_t n)
 {
     float *x = rs_calloc(n ? n : 1, sizeof *x);
@@ -109,9 +113,65 @@ static void test_counts(void **state)
     assert_int_equal(rs_matmul_flops() - before, 24);
 }
 
-int main(void)
+/* This program started again with OpenBLAS told to be `core`: what it would rather be. */
+static void wanted_under(const char *core, char out[64])
 {
+    int to[2], status;
+    ssize_t n;
+    pid_t child;
+
+    assert_int_equal(pipe(to), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(to[1], STDOUT_FILENO);
+        if (setenv("OPENBLAS_CORETYPE", core, 1) == 0)
+            execl("/proc/self/exe", "test_matmul", "--wanted", (char *)NULL);
+        _exit(1);
+    }
+    close(to[1]);
+    n = read(to[0], out, 63);
+    out[n > 0 ? n : 0] = '\0';
+    close(to[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static int print_wanted(void)
+{
+    const char *core;
+
+    if (rs_matmul_core_wanted() != NULL)
+        return 1;                                /* it was told, and that stands */
+    unsetenv("OPENBLAS_CORETYPE");
+    core = rs_matmul_core_wanted();
+    fputs(core ? core : "none", stdout);
+    return 0;
+}
+
+/* OpenBLAS that took this processor for an old one is told a better one, which it takes. */
+static void test_core_of_blas(void **state)
+{
+    char core[64], then[64];
+
+    (void)state;
+    wanted_under("Prescott", core);
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        assert_true(strcmp(core, "SkylakeX") == 0 || strcmp(core, "Haswell") == 0);
+#endif
+    if (strcmp(core, "none") == 0)
+        return;
+    wanted_under(core, then);
+    assert_string_equal(then, "none");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--wanted") == 0)
+        return print_wanted();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_core_of_blas),
         cmocka_unit_test(test_small_by_hand),
         cmocka_unit_test(test_against_definition),
         cmocka_unit_test(test_overwrites),

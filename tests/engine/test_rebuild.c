@@ -185,6 +185,7 @@ static void test_beside_a_writer(void **state)
     world *w = malloc(sizeof *w);
     rs_archive *reader;
     rs_rebuild *job;
+    char text[32];
 
     (void)state;
     start(w, 2);
@@ -205,8 +206,13 @@ static void test_beside_a_writer(void **state)
     ok(rs_archive_verify(w->a, &err), &err);
     assert_true(recall(w, reader) == 1);
     ok(rs_archive_rebuild_end(w->a, NULL, &err), &err);
+    take_away(w, 2);
+    ok(rs_archive_catch_up(w->a, &err), &err);         /* a small one is always current */
+    ask(w, "SELECT count(*) FROM tombstones", text, sizeof text);
+    assert_string_equal(text, "0");
     rs_archive_close(reader);
     reader = open_archive(w->dir, RS_ARCHIVE_READ);
+    assert_int_equal(rs_archive_catch_up(reader, &err), RS_EARG);
     assert_int_equal(rs_archive_rebuild_start(reader, &job, &err), RS_EARG);
     assert_null(job);
     rs_archive_close(reader);

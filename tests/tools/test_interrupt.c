@@ -1,5 +1,6 @@
 /* test_interrupt.c - radscout index, interrupted: killed at any moment it has lost at
- * most the batch in flight and goes on where it was; ^C ends it in good order.
+ * most the batch in flight and goes on where it was; ^C ends it in good order. And radscout
+ * delete, killed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "engine/archive.h"
@@ -162,10 +163,63 @@ static void test_two_writers(void **state)
     assert_int_equal(end_radscout(pid), -SIGKILL);
 }
 
+static bool has_case(const char *archive, const char *key)
+{
+    rs_archive *a;
+    rs_arena mem = {0};
+    rs_err err = {0};
+    rs_case *c;
+    rs_status st;
+
+    ok(rs_archive_open(&a, archive, RS_ARCHIVE_READ, &err), &err);
+    st = rs_archive_get(a, key, &mem, &c, &err);
+    assert_true(st == RS_OK || st == RS_ENOENT);
+    rs_archive_close(a);
+    rs_arena_clear(&mem);
+    return st == RS_OK;
+}
+
+/* Deleting, the caches written anew in its course: whole at any moment, and what was
+ * acknowledged stays deleted. */
+static void test_deleting_killed_at_random(void **state)
+{
+    char archive[300], key[32];
+    rs_random rnd = rs_random_seed((uint64_t)getpid() + 1);
+    double start, whole_s;
+    size_t killed = 0;
+
+    (void)state;
+    snprintf(archive, sizeof archive, "%s/deleting", scratch);
+    assert_exit(3, "index", archive, at("cases.jsonl"), "--model", at("model"), "--quiet");
+    start = rs_now_s();
+    assert_exit(0, "delete", archive, "case-1");
+    whole_s = rs_now_s() - start;
+    for (int i = 2; i < 2 + KILLS; i++) {
+        pid_t pid;
+        int status;
+        snprintf(key, sizeof key, "case-%d", i);
+        pid = start_radscout((const char *const[]){"delete", archive, key, NULL});
+        pause_s(rs_random_unit(&rnd) * whole_s);
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        killed += WIFSIGNALED(status);
+        assert_whole(archive);
+        assert_false(has_case(archive, "case-1"));
+        assert_true(WIFSIGNALED(status) || !has_case(archive, key));
+        if (has_case(archive, key))
+            assert_exit(0, "delete", archive, key);
+        assert_false(has_case(archive, key));
+    }
+    assert_true(killed > 0);
+    assert_exit(0, "rebuild", archive, "--purge");  /* what a killed one had left in the files */
+    assert_whole(archive);
+    assert_int_equal(cases_in(archive), CASES - 1 - KILLS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_killed_at_random), cmocka_unit_test(test_signals_end_it_in_good_order),
+        cmocka_unit_test(test_killed_at_random), cmocka_unit_test(test_deleting_killed_at_random), cmocka_unit_test(test_signals_end_it_in_good_order),
         cmocka_unit_test(test_two_writers),
     };
     return cmocka_run_group_tests(tests, make_all, drop_all);

@@ -1,0 +1,44 @@
+/* erasure.c - see erasure.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "erasure.h"
+
+static void tell(const rs_erasure *e)
+{
+    printf("%zu case%s erased, with %zu image%s and %zu passage%s\n", e->cases, e->cases == 1 ? "" : "s",
+           e->images, e->images == 1 ? "" : "s", e->passages, e->passages == 1 ? "" : "s");
+    printf("%zu byte strings of theirs were looked for in %zu files (%.1f MiB): none found", e->looked_for,
+           e->files, (double)e->bytes / 1048576);
+    if (e->shared)
+        printf(", but for %zu that other cases share", e->shared);
+    puts(e->vacuumed ? "; the catalog was written anew for it" : "");
+}
+
+static int tell_json(const rs_cli *c, const rs_erasure *e)
+{
+    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "cases", (json_int_t)e->cases,
+                          "images", (json_int_t)e->images, "passages", (json_int_t)e->passages,
+                          "looked_for", (json_int_t)e->looked_for, "shared", (json_int_t)e->shared,
+                          "files", (json_int_t)e->files, "bytes", (json_int_t)e->bytes,
+                          "rewritten", e->vacuumed);
+    char *text = o ? rs_json_text(o) : NULL;
+
+    json_decref(o);
+    if (!text)
+        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the report"});
+    puts(text);
+    rs_free(text);
+    return RS_EXIT_OK;
+}
+
+int rs_erase_and_tell(const rs_cli *c, rs_archive *a, const char *const *keys, size_t n)
+{
+    rs_erasure e;
+    rs_err err = {0};
+
+    if (rs_archive_erase(a, keys, n, &e, &err) != RS_OK)
+        return rs_cli_fail(c, &err);
+    if (rs_cli_flag(c, "json"))
+        return tell_json(c, &e);
+    tell(&e);
+    return RS_EXIT_OK;
+}
