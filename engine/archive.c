@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "engine/catalog.h"
 #include "engine/schema.h"
 
 #include <errno.h>
@@ -160,23 +161,26 @@ rs_status rs_archive_bind_encoder(rs_archive *a, const rs_encoder_identity *e, r
 
 /* ---- Open, close ----------------------------------------------------- */
 
-static rs_status open_catalog(rs_archive *a, const char *path, bool writing, rs_err *err)
+static rs_status open_catalog(rs_archive *a, const char *path, bool writing, int *version,
+                              rs_err *err)
 {
     rs_status st;
 
     if (!writing && !rs_file_exists(path))
         return rs_fail(err, RS_ENOENT, "archive %s: there is no %s", a->folder, path);
-    if ((st = rs_db_open(&a->db, path, writing, err)) != RS_OK ||
-        (st = rs_schema_check(a->db, writing, err)) != RS_OK ||
-        (st = rs_text_index_new(&a->text, a->db, err)) != RS_OK)
+    if ((st = rs_lexicon_load(&a->lexicon, NULL, err)) != RS_OK ||
+        (st = rs_db_open(&a->db, path, writing, err)) != RS_OK ||
+        (st = rs_schema_check(a->db, writing, version, err)) != RS_OK ||
+        (st = rs_text_index_new(&a->text, a->db, a->lexicon, err)) != RS_OK)
         return st;
+    if (writing && *version < RS_SCHEMA_VERSION && (st = rs_archive_read_again(a, err)) != RS_OK)
+        return rs_wrap(err, st, "archive %s: upgrade", a->folder);
     return rs_archive_refresh_encoder(a, err);
 }
 
-rs_status rs_archive_open(rs_archive **out, const char *folder, rs_archive_mode mode,
-                          rs_err *err)
+static rs_status open_as(rs_archive **out, const char *folder, bool writing, int *version,
+                         rs_err *err)
 {
-    bool writing = mode == RS_ARCHIVE_WRITE;
     char *path = NULL;
     rs_archive *a;
     rs_status st;
@@ -194,7 +198,7 @@ rs_status rs_archive_open(rs_archive **out, const char *folder, rs_archive_mode 
     if (writing && ((st = rs_mkdirs(folder, err)) != RS_OK ||
                     (st = take_lock(&a->lock, folder, err)) != RS_OK))
         goto done;
-    if ((st = open_catalog(a, path, writing, err)) != RS_OK)
+    if ((st = open_catalog(a, path, writing, version, err)) != RS_OK)
         goto done;
     *out = a;
     a = NULL;
@@ -202,6 +206,33 @@ done:
     rs_free(path);
     rs_archive_close(a);
     return st;
+}
+
+/* A reader cannot upgrade; so a writer does, for a moment. */
+static rs_status upgrade(const char *folder, int version, rs_err *err)
+{
+    rs_archive *a;
+    rs_status st = open_as(&a, folder, true, &version, err);
+
+    rs_archive_close(a);
+    return st == RS_OK ? RS_OK : rs_wrap(err, st, "it is of an earlier version (%d) and must be "
+                                         "upgraded first", version);
+}
+
+rs_status rs_archive_open(rs_archive **out, const char *folder, rs_archive_mode mode,
+                          rs_err *err)
+{
+    bool writing = mode == RS_ARCHIVE_WRITE;
+    int version = RS_SCHEMA_VERSION;
+    rs_status st = open_as(out, folder, writing, &version, err);
+
+    if (st != RS_OK || writing || version == RS_SCHEMA_VERSION)
+        return st;
+    rs_archive_close(*out);
+    *out = NULL;
+    if ((st = upgrade(folder, version, err)) != RS_OK)
+        return st;
+    return open_as(out, folder, false, &version, err);
 }
 
 void rs_archive_close(rs_archive *a)
@@ -213,6 +244,7 @@ void rs_archive_close(rs_archive *a)
         rs_vectors_free(a->vectors[kind]);
     rs_text_index_free(a->text);
     rs_db_close(a->db);
+    rs_lexicon_free(a->lexicon);
     forget_encoder(a);
     if (a->lock >= 0)
         close(a->lock);
@@ -222,14 +254,89 @@ void rs_archive_close(rs_archive *a)
 
 const char *rs_archive_folder(const rs_archive *a) { return a->folder; }
 
+/* ---- Lexicon --------------------------------------------------------- */
+
+const rs_lexicon *rs_archive_lexicon(const rs_archive *a) { return a->lexicon; }
+
+rs_status rs_archive_use_lexicon(rs_archive *a, const char *folder, rs_err *err)
+{
+    rs_lexicon *other;
+    rs_status st;
+
+    if (rs_db_writing(a->db))
+        return rs_fail(err, RS_EARG, "use a lexicon: not inside a batch");
+    if ((st = rs_lexicon_load(&other, folder, err)) != RS_OK)
+        return st;
+    rs_lexicon_free(a->lexicon);
+    a->lexicon = other;
+    a->words_current = false;
+    rs_text_index_use(a->text, other);
+    return RS_OK;
+}
+
+static rs_status read_cases(rs_archive *a, rs_err *err)
+{
+    rs_stmt s = rs_db_use(a->db, "SELECT id FROM cases ORDER BY id", err);
+    rs_arena mem = {0};
+
+    while (rs_step(&s)) {
+        int64_t id = rs_col_int(&s, 0);
+        rs_case c;
+        if ((s.status = rs_catalog_case(a, id, &mem, &c, err)) == RS_OK &&
+            (s.status = rs_catalog_sections(a, id, &mem, &c, err)) == RS_OK)
+            s.status = rs_put_words(a, id, &c, &mem, err);
+        rs_arena_reset(&mem);
+    }
+    rs_arena_clear(&mem);
+    return rs_done(&s);
+}
+
+rs_status rs_archive_read_again(rs_archive *a, rs_err *err)
+{
+    rs_status st;
+    rs_stmt s;
+
+    if ((st = rs_db_begin(a->db, err)) != RS_OK)
+        return st;
+    if ((st = rs_schema_renew_words(a->db, err)) != RS_OK || (st = read_cases(a, err)) != RS_OK)
+        goto done;
+    s = rs_db_use(a->db, "INSERT INTO meta VALUES('reading', ?1)"
+                  " ON CONFLICT(key) DO UPDATE SET value = ?1", err);
+    rs_bind_text(&s, 1, rs_lexicon_digest(a->lexicon));
+    if ((st = rs_run(&s)) == RS_OK)
+        st = rs_db_commit(a->db, err);
+    a->words_current = st == RS_OK;
+done:
+    rs_db_rollback(a->db);
+    return st;
+}
+
+/* Were the reports read by other tables than now? Then they are read by these. */
+static rs_status read_by_others(rs_archive *a, rs_err *err)
+{
+    rs_stmt s = rs_db_use(a->db, "SELECT value FROM meta WHERE key = 'reading'", err);
+    rs_status st;
+
+    if (rs_step(&s)) {
+        const char *by = rs_col_text(&s, 0);
+        a->words_current = by && strcmp(by, rs_lexicon_digest(a->lexicon)) == 0;
+    }
+    st = rs_done(&s);
+    return st == RS_OK && !a->words_current ? rs_archive_read_again(a, err) : st;
+}
+
 /* ---- Batches --------------------------------------------------------- */
 
 rs_status rs_archive_begin(rs_archive *a, rs_err *err)
 {
+    rs_status st;
+
     if (a->lock < 0)
         return rs_fail(err, RS_EARG, "archive %s: opened for reading only", a->folder);
     if (rs_db_writing(a->db))
         return rs_fail(err, RS_EARG, "begin a batch: one is open already");
+    if (!a->words_current && (st = read_by_others(a, err)) != RS_OK)
+        return st;
     return rs_db_begin(a->db, err);
 }
 

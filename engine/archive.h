@@ -46,6 +46,7 @@ typedef enum {
 } rs_archive_mode;
 
 /* On RS_OK the caller ends *out with rs_archive_close(); otherwise *out is NULL.
+ * An archive of an earlier version is upgraded, by a reader too.
  * RS_ENOENT: no archive there. RS_EBUSY: another process writes it. RS_ECORRUPT:
  * catalog.db is damaged or no catalog. RS_EMISMATCH: made by a newer radscout.
  * RS_EIO, RS_ENOMEM. */
@@ -67,11 +68,24 @@ typedef struct {
 
 /* Say which encoder writes from now on. The first call records it; later ones must
  * give the same id and dim, else RS_EMISMATCH names both (the folder may move: the
- * newest is kept). Needed before rs_archive_put. Not inside a batch. */
+ * newest is kept). Needed before a case with images or passages is put. Not inside a
+ * batch. */
 rs_status rs_archive_bind_encoder(rs_archive *a, const rs_encoder_identity *e, rs_err *err);
 /* The archive's encoder, or NULL where nothing was bound yet. Borrowed until close
  * or the next bind, search or stats. */
 const rs_encoder_identity *rs_archive_encoder(const rs_archive *a);
+
+/* ---- Lexicon --------------------------------------------------------- */
+
+/* The tables that reports and queries are read by (lexicon.h): those built in, until this
+ * loads others from `folder` (NULL: the built-in ones again). Queries are read by them
+ * at once. Reports that were read by other tables are read anew by the next
+ * rs_archive_begin. Not inside a batch. RS_ENOENT, RS_ECORRUPT (names file and line),
+ * RS_EIO, RS_ENOMEM. */
+rs_status rs_archive_use_lexicon(rs_archive *a, const char *folder, rs_err *err);
+typedef struct rs_lexicon rs_lexicon;
+/* Borrowed until close or the next rs_archive_use_lexicon. */
+const rs_lexicon *rs_archive_lexicon(const rs_archive *a);
 
 /* ---- Records --------------------------------------------------------- */
 
@@ -80,7 +94,8 @@ const rs_encoder_identity *rs_archive_encoder(const rs_archive *a);
 
 /* A named part of the report: bytes [begin, end) of it. Any name; "findings",
  * "impression", "history" are searched in columns of their own, other names in
- * column "other". What lies in no section is searched as "other" too. */
+ * column "other". What lies in no section is searched as "other" too, a report without
+ * sections as findings. */
 typedef struct {
     const char *name;
     size_t      begin, end;

@@ -12,16 +12,21 @@ struct rs_archive {
     char          *folder;
     rs_db         *db;
     int            lock;              /* writer.lock, or -1 in a reader */
+    rs_lexicon    *lexicon;
     rs_text_index *text;
     rs_vectors    *vectors[RS_KINDS]; /* NULL until an encoder is known */
     rs_encoder_identity encoder;      /* strings owned; id NULL until one is bound */
     int64_t        encoder_row;
+    bool           words_current;     /* read by `lexicon`, as far as this writer knows */
     int64_t        data_version;      /* as of the last refresh; -1: look again */
 };
 
 /* Take in what has changed in the catalog since the last call: the encoder, the caches'
  * generations, new and removed vectors. Inside a snapshot, outside a batch. */
 rs_status rs_archive_refresh(rs_archive *a, rs_err *err);
+/* The words of all cases read anew with the archive's lexicon, in one transaction.
+ * Writer only, outside a batch. */
+rs_status rs_archive_read_again(rs_archive *a, rs_err *err);
 /* The encoder alone. */
 rs_status rs_archive_refresh_encoder(rs_archive *a, rs_err *err);
 /* "WHAT needs an open batch" unless one is open. */

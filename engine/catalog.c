@@ -161,6 +161,14 @@ static rs_status read_findings(rs_archive *a, int64_t case_id, rs_arena *mem, rs
     return rs_done(&s);
 }
 
+rs_status rs_catalog_sections(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *c,
+                              rs_err *err)
+{
+    rs_status st = read_sections(a, case_id, mem, c, err);
+
+    return st == RS_OK ? read_findings(a, case_id, mem, c, err) : st;
+}
+
 rs_status rs_catalog_images(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case_image **out,
                             size_t *n, rs_err *err)
 {
@@ -226,8 +234,7 @@ static rs_status get_parts(rs_archive *a, const char *key, rs_arena *mem, rs_cas
 
     if ((st = rs_catalog_find(a, key, &id, err)) != RS_OK ||
         (st = rs_catalog_case(a, id, mem, c, err)) != RS_OK ||
-        (st = read_sections(a, id, mem, c, err)) != RS_OK ||
-        (st = read_findings(a, id, mem, c, err)) != RS_OK ||
+        (st = rs_catalog_sections(a, id, mem, c, err)) != RS_OK ||
         (st = rs_catalog_images(a, id, mem, &images, &c->n_images, err)) != RS_OK)
         return st;
     c->images = images;

@@ -28,6 +28,12 @@ rs_status rs_catalog_images(rs_archive *a, int64_t case_id, rs_arena *mem, rs_ca
 /* With their ids in *ids unless NULL. */
 rs_status rs_catalog_passages(rs_archive *a, int64_t case_id, rs_arena *mem, rs_passage **out,
                               int64_t **ids, size_t *n, rs_err *err);
+/* Sections and finding labels into *c. */
+rs_status rs_catalog_sections(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *c,
+                              rs_err *err);
+/* (batch) The words of a case that has none in the text index yet. */
+rs_status rs_put_words(rs_archive *a, int64_t case_id, const rs_case *c, rs_arena *mem,
+                       rs_err *err);
 /* The path of one image. */
 rs_status rs_catalog_image_path(rs_archive *a, int64_t image, rs_arena *mem, const char **path,
                                 rs_err *err);

@@ -3,6 +3,7 @@
 #include "engine/db.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -14,6 +15,7 @@ struct rs_db {
     sqlite3 *sql;
     char    *path;
     size_t   readers;              /* nesting of rs_db_read_begin */
+    double   deadline_s;           /* 0: none */
     bool     writing;              /* between rs_db_begin and its end */
     size_t   n;
     struct { const char *literal; sqlite3_stmt *st; } kept[MAX_STATEMENTS];
@@ -21,6 +23,37 @@ struct rs_db {
 
 sqlite3 *rs_db_handle(rs_db *db) { return db->sql; }
 const char *rs_db_path(const rs_db *db) { return db->path; }
+
+fts5_api *rs_db_fts5(sqlite3 *sql, rs_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    fts5_api *api = NULL;
+
+    if (sqlite3_prepare_v2(sql, "SELECT fts5(?1)", -1, &st, NULL) == SQLITE_OK) {
+        sqlite3_bind_pointer(st, 1, &api, "fts5_api_ptr", NULL);
+        sqlite3_step(st);
+    }
+    sqlite3_finalize(st);
+    if (!api)
+        rs_fail(err, RS_EFORMAT, "text index: no FTS5 in this SQLite");
+    return api;
+}
+
+/* Asked every so many steps of SQLite's machine. */
+static int is_late(void *context)
+{
+    const rs_db *db = context;
+
+    return rs_now_s() > db->deadline_s;
+}
+
+void rs_db_deadline(rs_db *db, double when_s)
+{
+    enum { STEPS = 2000 };
+
+    db->deadline_s = when_s;
+    sqlite3_progress_handler(db->sql, when_s > 0 ? STEPS : 0, when_s > 0 ? is_late : NULL, db);
+}
 
 /* ---- Errors ---------------------------------------------------------- */
 
@@ -31,6 +64,7 @@ static rs_status status_of(int rc)
     case SQLITE_NOMEM:                                 return RS_ENOMEM;
     case SQLITE_CORRUPT: case SQLITE_NOTADB:           return RS_ECORRUPT;
     case SQLITE_BUSY: case SQLITE_LOCKED:              return RS_EBUSY;
+    case SQLITE_INTERRUPT:                             return RS_ECANCEL;
     case SQLITE_TOOBIG:                                return RS_ELIMIT;
     case SQLITE_RANGE: case SQLITE_MISMATCH:           return RS_EARG;
     case SQLITE_CONSTRAINT: case SQLITE_SCHEMA: case SQLITE_ERROR: return RS_ECORRUPT;
@@ -40,7 +74,8 @@ static rs_status status_of(int rc)
 
 rs_status rs_db_fail(rs_db *db, int rc, const char *doing, rs_err *err)
 {
-    const char *what = db->sql ? sqlite3_errmsg(db->sql) : sqlite3_errstr(rc);
+    const char *what = (rc & 0xff) == SQLITE_INTERRUPT ? "the time for it is over"
+                     : db->sql ? sqlite3_errmsg(db->sql) : sqlite3_errstr(rc);
 
     return rs_fail(err, status_of(rc), "%s: %s%s%s (SQLite code %d)", db->path,
                    doing ? doing : "", doing ? ": " : "", what, rc);
@@ -240,6 +275,12 @@ void rs_bind_blob(rs_stmt *s, int at, const void *bytes, size_t len)
 {
     if (s->st)
         bound(s, sqlite3_bind_blob64(s->st, at, bytes, len, SQLITE_STATIC));
+}
+
+void rs_bind_pointer(rs_stmt *s, int at, void *p, const char *type)
+{
+    if (s->st)
+        bound(s, sqlite3_bind_pointer(s->st, at, p, type, NULL));
 }
 
 bool rs_step(rs_stmt *s)

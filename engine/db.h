@@ -31,6 +31,10 @@ rs_status rs_db_open(rs_db **out, const char *path, bool writing, rs_err *err);
 void      rs_db_close(rs_db *db);                      /* NULL is fine */
 sqlite3  *rs_db_handle(rs_db *db);
 const char *rs_db_path(const rs_db *db);
+/* FTS5's interface of a connection; NULL and a message where it has none. */
+fts5_api *rs_db_fts5(sqlite3 *sql, rs_err *err);
+/* From now on statements end with RS_ECANCEL once rs_now_s() is past `when_s`; 0: never. */
+void      rs_db_deadline(rs_db *db, double when_s);
 
 /* Run statements that give no rows; `sql` may hold several. */
 rs_status rs_db_exec(rs_db *db, const char *sql, rs_err *err);
@@ -66,6 +70,8 @@ void rs_bind_null(rs_stmt *s, int at);
 void rs_bind_text(rs_stmt *s, int at, const char *text);
 void rs_bind_text_n(rs_stmt *s, int at, const char *text, size_t len);
 void rs_bind_blob(rs_stmt *s, int at, const void *bytes, size_t len);
+/* A pointer for a function of ours, borrowed until rs_done; `type` is a literal. */
+void rs_bind_pointer(rs_stmt *s, int at, void *p, const char *type);
 
 bool rs_step(rs_stmt *s);                              /* whether there is a row */
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "embeddings/half.h"
+#include "engine/columns.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -87,7 +88,7 @@ static rs_status check_case(const rs_archive *a, const rs_case *c, rs_err *err)
 
     if (!c->key || !*c->key)
         return rs_fail(err, RS_EARG, "case without a key");
-    if (!a->encoder.id)
+    if (!a->encoder.id && (c->n_images || c->n_passages))
         return rs_fail(err, RS_EARG, "case '%.100s': no encoder is bound", c->key);
     if (c->attributes) {
         if (rs_json_parse(&v, c->attributes, strlen(c->attributes), "attributes", &why) != RS_OK)
@@ -137,81 +138,21 @@ static void bind_valid(rs_stmt *s, int at, const char *text, rs_arena *mem)
         rs_stmt_nomem(s);
 }
 
-static int by_begin(const void *a, const void *b)
+rs_status rs_put_words(rs_archive *a, int64_t id, const rs_case *c, rs_arena *mem, rs_err *err)
 {
-    const rs_section *x = a, *y = b;
-
-    return (x->begin > y->begin) - (x->begin < y->begin);
-}
-
-/* What of the report is in no section, to the `other` column. */
-static void add_rest(const rs_case *c, rs_section *sorted, rs_buf *other)
-{
-    size_t len = c->report ? strlen(c->report) : 0, at = 0;
-
-    if (c->n_sections)
-        qsort(sorted, c->n_sections, sizeof *sorted, by_begin);
-    for (size_t i = 0; i < c->n_sections; i++) {
-        if (sorted[i].begin > at) {
-            rs_buf_append(other, c->report + at, sorted[i].begin - at);
-            rs_buf_putc(other, '\n');
-        }
-        if (sorted[i].end > at)
-            at = sorted[i].end;
-    }
-    if (at < len)
-        rs_buf_append(other, c->report + at, len - at);
-}
-
-static void add_line(rs_buf *b, const char *text)
-{
-    if (text) {
-        rs_buf_puts(b, text);
-        rs_buf_putc(b, '\n');
-    }
-}
-
-/* The text of each FTS column. */
-static void fill_columns(const rs_case *c, rs_section *sorted, rs_buf column[RS_TEXT_COUNT])
-{
-    add_line(&column[RS_TEXT_TITLE], c->title);
-    for (size_t i = 0; i < c->n_sections; i++) {
-        rs_buf *b = &column[rs_text_column_of(c->sections[i].name)];
-        rs_buf_append(b, c->report + c->sections[i].begin,
-                      c->sections[i].end - c->sections[i].begin);
-        rs_buf_putc(b, '\n');
-    }
-    add_rest(c, sorted, &column[RS_TEXT_OTHER]);
-    add_line(&column[RS_TEXT_LABELS], c->modality);
-    add_line(&column[RS_TEXT_LABELS], c->body_part);
-    add_line(&column[RS_TEXT_LABELS], c->view);
-    for (size_t i = 0; i < c->n_findings; i++)
-        add_line(&column[RS_TEXT_LABELS], c->findings[i]);
-}
-
-static rs_status put_text(rs_archive *a, int64_t id, const rs_case *c, rs_arena *mem,
-                          rs_err *err)
-{
-    rs_section *sorted = rs_new(mem, rs_section, c->n_sections + 1);
     rs_buf column[RS_TEXT_COUNT] = {{0}};
     const char *text[RS_TEXT_COUNT];
-    bool nomem = !sorted;
-    rs_status st;
+    bool nomem = false;
+    rs_status st = rs_columns_fill(a->lexicon, c, mem, column, err);
 
-    if (sorted) {
-        if (c->n_sections)
-            memcpy(sorted, c->sections, c->n_sections * sizeof *sorted);
-        fill_columns(c, sorted, column);
-    }
-    for (int i = 0; i < RS_TEXT_COUNT; i++) {
-        nomem |= column[i].failed;
+    for (int i = 0; st == RS_OK && i < RS_TEXT_COUNT; i++)
         text[i] = valid_text(column[i].data, mem, &nomem);
-    }
-    st = nomem ? rs_fail(err, RS_ENOMEM, "case '%.100s': no memory", c->key)
-               : rs_text_index_put(a->text, id, text, err);
+    if (st == RS_OK)
+        st = nomem ? rs_fail(err, RS_ENOMEM, "no memory")
+                   : rs_text_index_put(a->text, id, text, err);
     for (int i = 0; i < RS_TEXT_COUNT; i++)
         rs_buf_clear(&column[i]);
-    return st;
+    return st == RS_OK ? st : rs_wrap(err, st, "case '%.100s'", c->key);
 }
 
 /* ---- Rows ------------------------------------------------------------ */
@@ -395,7 +336,7 @@ static rs_status put_all(rs_archive *a, const rs_case *c, rs_put_kind *kind, rs_
         *kind = id ? RS_PUT_REPLACED : RS_PUT_ADDED;
     if ((id && (st = take_out(a, id, err)) != RS_OK) ||
         (st = put_row(a, c, &id, &mem, err)) != RS_OK ||
-        (st = put_text(a, id, c, &mem, err)) != RS_OK ||
+        (st = rs_put_words(a, id, c, &mem, err)) != RS_OK ||
         (st = put_sections(a, id, c, &mem, err)) != RS_OK ||
         (st = put_images(a, id, c, &mem, half, err)) != RS_OK ||
         (st = put_passages(a, id, c, &mem, half, err)) != RS_OK)

@@ -60,10 +60,18 @@ typedef struct {
     double      age_min, age_max;                /* years, both inclusive; when by_age */
 } rs_filter;
 
+/* How the words of a query are looked for. */
+typedef enum {
+    RS_WORDS_READ,                 /* as a report is read: what is negated is kept apart,
+                                      synonyms count, words near each other count more */
+    RS_WORDS_PLAIN                 /* textbook BM25 over all text */
+} rs_words;
+
 typedef struct {
     /* What to look for: at least one of text, images, image_pixels, image_vectors, like.
      * An image file is best given as image_pixels: rs_intake_files does what indexing did. */
-    const char     *text;          /* any text; "a phrase", -word and word* are operators */
+    const char     *text;          /* any text; "a phrase", -word, word* and column:word are
+                                      operators, see text_index.h */
     const rs_image *images;        size_t n_images;         /* encoded by `encoder` */
     const float    *image_pixels;  size_t n_image_pixels;   /* preprocessed, for `encoder`:
                                                                [n x 3 x size x size] */
@@ -77,14 +85,18 @@ typedef struct {
     const float      *text_vector; /* [dim], ready; NULL: `encoder` makes it */
 
     rs_filter filter;
+    rs_words  words;
 
+    double deadline_s;             /* words are looked for at most so long, 0: until done */
+    bool   scores_only;            /* hits with key, rank, score and probes, nothing else: for
+                                      measuring, where a thousand are asked for */
     size_t k;                      /* hits wanted */
     size_t depth;                  /* cases per probe that enter the fusion; >= k */
     double rrf_k;                  /* reciprocal rank fusion: weight / (rrf_k + rank) */
     double weight[RS_PROBE_COUNT]; /* 0 switches a probe off */
 } rs_query;
 
-/* k 10, depth 100, rrf_k 60, each weight 1 except image-passage 0.5. */
+/* k 10, depth 100, rrf_k 60, each weight 1 except image-passage 0.5, 10 s for words. */
 rs_query rs_query_default(void);
 
 /* Bytes [begin, end) of a text. */
@@ -97,6 +109,8 @@ typedef struct {
     size_t         begin, end;     /* of the passage in the report, as indexed */
     const rs_span *matches;        /* words of `text` that the query asked for; */
     size_t         n_matches;      /* ascending, apart; none for vector probes' own sake */
+    const char *const *states;     /* what the report says of each: "affirmed", "negated", ...
+                                      (lexicon.h); [n_matches], NULL where there are none */
 } rs_evidence;
 
 /* How one probe found a case. */
@@ -131,7 +145,7 @@ typedef struct {
 
 /* Everything in *out lives in `mem`. No hits is RS_OK. RS_EARG: nothing asked, k 0, a
  * vector that is not finite. RS_ENOENT: `like` names no case. RS_EMISMATCH: another
- * encoder. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
+ * encoder. RS_ECANCEL: deadline_s is over. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
 rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *out, rs_err *err);
 
 /* `e->text` with `before` and `after` around each match; in `mem`; NULL on OOM. */

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/schema.h"
 
+#include "engine/tokens.h"
+
 /* "RSCT", so that file(1) and we know a catalog from another SQLite file. */
 enum { APPLICATION_ID = 0x52534354 };
 
@@ -57,12 +59,15 @@ static const char tables[] =
     "  PRIMARY KEY(source, file)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE problems("
     "  source TEXT NOT NULL, item TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL,"
-    "  PRIMARY KEY(source, item)) STRICT, WITHOUT ROWID;"
-    /* Its own copy of the text: with 3.40 an index without one cannot forget a row
-     * unless given the exact old words. Columns as in text_index.c. */
+    "  PRIMARY KEY(source, item)) STRICT, WITHOUT ROWID;";
+
+/* Its own copy of the text: with 3.40 an index without one cannot forget a row unless
+ * given the exact old words. Columns as in text_index.h. */
+static const char words[] =
+    "DROP TABLE IF EXISTS case_fts;"
     "CREATE VIRTUAL TABLE case_fts USING fts5("
-    "  title, findings, impression, history, other, labels,"
-    "  tokenize = 'porter unicode61 remove_diacritics 2');";
+    "  title, findings, impression, uncertain, negated, normal, history, other, labels,"
+    "  tokenize = '" RS_TOKENIZER "');";
 
 static rs_status pragma_int(rs_db *db, const char *sql, int64_t *out, rs_err *err)
 {
@@ -74,28 +79,36 @@ static rs_status pragma_int(rs_db *db, const char *sql, int64_t *out, rs_err *er
     return rs_done(&s);
 }
 
+rs_status rs_schema_renew_words(rs_db *db, rs_err *err)
+{
+    rs_status st = rs_db_exec(db, words, err);
+    rs_stmt s;
+
+    if (st != RS_OK)
+        return st;
+    s = rs_db_use(db, "INSERT INTO meta VALUES('schema_version', ?1)"
+                  " ON CONFLICT(key) DO UPDATE SET value = ?1", err);
+    rs_bind_int(&s, 1, RS_SCHEMA_VERSION);
+    return rs_run(&s);
+}
+
 static rs_status create(rs_db *db, rs_err *err)
 {
     rs_status st;
-    rs_stmt s;
 
     if ((st = rs_db_begin(db, err)) != RS_OK)
         return st;
-    if ((st = rs_db_exec(db, tables, err)) != RS_OK ||
-        (st = rs_db_exec(db, "PRAGMA application_id = 1381188436", err)) != RS_OK)
-        goto done;
-    s = rs_db_use(db, "INSERT INTO meta VALUES('schema_version', ?1)", err);
-    rs_bind_int(&s, 1, RS_SCHEMA_VERSION);
-    if ((st = rs_run(&s)) == RS_OK)
+    if ((st = rs_db_exec(db, tables, err)) == RS_OK &&
+        (st = rs_db_exec(db, "PRAGMA application_id = 1381188436", err)) == RS_OK &&
+        (st = rs_schema_renew_words(db, err)) == RS_OK)
         st = rs_db_commit(db, err);
-done:
     rs_db_rollback(db);
     return st;
 }
 
-rs_status rs_schema_check(rs_db *db, bool writing, rs_err *err)
+rs_status rs_schema_check(rs_db *db, bool writing, int *version, rs_err *err)
 {
-    int64_t app, count, version = 0;
+    int64_t app, count, known = 0;
     rs_status st;
     rs_stmt s;
 
@@ -104,22 +117,23 @@ rs_status rs_schema_check(rs_db *db, bool writing, rs_err *err)
         (st = pragma_int(db, "SELECT count(*) FROM sqlite_schema", &count, err)) != RS_OK)
         return st;
     if (app == 0 && count == 0)
-        return writing ? create(db, err)
+        return writing ? (*version = RS_SCHEMA_VERSION, create(db, err))
                        : rs_fail(err, RS_ENOENT, "%s: nothing was indexed yet", rs_db_path(db));
     if (app != APPLICATION_ID)
         return rs_fail(err, RS_ECORRUPT, "%s: an SQLite file, but no radscout catalog",
                        rs_db_path(db));
     s = rs_db_use(db, "SELECT value FROM meta WHERE key = 'schema_version'", err);
     if (rs_step(&s))
-        version = rs_col_int(&s, 0);
+        known = rs_col_int(&s, 0);
     if ((st = rs_done(&s)) != RS_OK)
         return st;
-    if (version < 1)
+    if (known < 1)
         return rs_fail(err, RS_ECORRUPT, "%s: schema version %lld", rs_db_path(db),
-                       (long long)version);
-    if (version > RS_SCHEMA_VERSION)
+                       (long long)known);
+    if (known > RS_SCHEMA_VERSION)
         return rs_fail(err, RS_EMISMATCH,
                        "%s: written by a newer radscout (schema version %lld, this one reads "
-                       "up to %d)", rs_db_path(db), (long long)version, RS_SCHEMA_VERSION);
+                       "up to %d)", rs_db_path(db), (long long)known, RS_SCHEMA_VERSION);
+    *version = (int)known;
     return RS_OK;
 }

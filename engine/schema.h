@@ -1,5 +1,6 @@
 /* schema.h - the tables of catalog.db and their version.
  *
+ *   meta          schema_version; reading: the lexicon that case_fts was made with
  *   encoders      the dual encoder the vectors come from
  *   cases         one row a case;  case_fts: its text, same rowid
  *   sections      named byte ranges of a report
@@ -22,10 +23,15 @@
 #include "base/status.h"
 #include "engine/db.h"
 
-enum { RS_SCHEMA_VERSION = 1 };
+/* 2: case_fts keeps apart what a report affirms, doubts, negates and calls normal. */
+enum { RS_SCHEMA_VERSION = 2 };
 
-/* Check that `db` is a catalog of this version; `writing` makes the tables of an empty
- * one. RS_ENOENT: empty. RS_ECORRUPT: another database. RS_EMISMATCH: a newer version. */
-rs_status rs_schema_check(rs_db *db, bool writing, rs_err *err);
+/* Check that `db` is a catalog of this version or an earlier one, which *version tells;
+ * `writing` makes the tables of an empty one. RS_ENOENT: empty. RS_ECORRUPT: another
+ * database. RS_EMISMATCH: a newer version. */
+rs_status rs_schema_check(rs_db *db, bool writing, int *version, rs_err *err);
+/* An empty case_fts of this version in place of any other, and the version noted. Inside
+ * a transaction, in which the cases' words are to be put in again. */
+rs_status rs_schema_renew_words(rs_db *db, rs_err *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "engine/catalog.h"
 #include "engine/fusion.h"
 #include "engine/probe.h"
+#include "engine/report.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ const char *rs_probe_name(rs_probe p)
 
 rs_query rs_query_default(void)
 {
-    rs_query q = {.k = 10, .depth = 100, .rrf_k = 60};
+    rs_query q = {.k = 10, .depth = 100, .rrf_k = 60, .deadline_s = 10};
 
     for (int p = 0; p < RS_PROBE_COUNT; p++)
         q.weight[p] = 1;
@@ -78,6 +79,8 @@ static rs_status check_query(const rs_query *q, rs_err *err)
         if (!(q->weight[p] >= 0) || !isfinite(q->weight[p]))
             return rs_fail(err, RS_EARG, "query: weight of %s is %g",
                            rs_probe_name((rs_probe)p), q->weight[p]);
+    if (!(q->deadline_s >= 0))
+        return rs_fail(err, RS_EARG, "query: a deadline of %g s", q->deadline_s);
     if (q->filter.by_age && (isnan(q->filter.age_min) || isnan(q->filter.age_max)))
         return rs_fail(err, RS_EARG, "query: an age that is not a number");
     if ((q->n_images || q->n_image_pixels) && !q->encoder)
@@ -160,7 +163,7 @@ static rs_status encode(search *s)
     rs_status st = check_encoder(s);
 
     if (st == RS_OK && s->q->text)
-        st = rs_text_query_compile(s->a->text, s->q->text, s->mem, &s->words, s->err);
+        st = rs_text_query_compile(s->a->text, s->q->text, s->q->words, s->mem, &s->words, s->err);
     if (st == RS_OK && s->a->encoder.id)
         st = encode_text(s);
     if (st == RS_OK && s->a->encoder.id)
@@ -225,7 +228,9 @@ static rs_status run_probes(search *s)
     rs_ranking r;
 
     if (s->words.match && s->q->weight[RS_PROBE_BM25] > 0) {
+        rs_db_deadline(s->a->db, s->q->deadline_s > 0 ? rs_now_s() + s->q->deadline_s : 0);
         st = rs_probe_words(s->a, &s->words, &s->restriction, s->depth, s->mem, &r, s->err);
+        rs_db_deadline(s->a->db, 0);
         if (st == RS_OK)
             keep_ranking(s, &r);
     }
@@ -244,6 +249,31 @@ typedef struct {
     size_t       best;                 /* most of the query's terms, the first of equals */
     size_t       best_terms;           /* how many; 0: none has any */
 } passages;
+
+/* What the passage says of each match. */
+static rs_status read_states(search *s, rs_evidence *e)
+{
+    const char **states = rs_new(s->mem, const char *, e->n_matches);
+    bool past = e->section && strcmp(e->section, "history") == 0;
+    rs_statement *list;
+    size_t n, k = 0;
+    rs_status st = rs_report_read(s->a->lexicon, e->text, 0, strlen(e->text), s->mem, &list, &n,
+                                  s->err);
+
+    if (st != RS_OK || !states)
+        return st != RS_OK ? st : rs_fail(s->err, RS_ENOMEM, "query: no memory");
+    for (size_t i = 0; i < e->n_matches; i++) {
+        rs_state state;
+        while (k < n && list[k].end <= e->matches[i].begin)
+            k++;
+        state = k < n && list[k].begin <= e->matches[i].begin ? list[k].state : RS_STATE_AFFIRMED;
+        if (past && state < RS_STATE_HISTORICAL)
+            state = RS_STATE_HISTORICAL;
+        states[i] = rs_state_name(state);
+    }
+    e->states = states;
+    return RS_OK;
+}
 
 static rs_status read_passages(search *s, int64_t case_id, passages *out)
 {
@@ -264,6 +294,8 @@ static rs_status read_passages(search *s, int64_t case_id, passages *out)
             st = rs_text_query_spans(s->a->text, &s->words, e->text, s->mem, &spans,
                                      &e->n_matches, &terms, s->err);
         e->matches = spans;
+        if (st == RS_OK && e->n_matches)
+            st = read_states(s, e);
         if (terms > out->best_terms) {
             out->best_terms = terms;
             out->best = i;
@@ -281,6 +313,8 @@ static bool earned_by_passage(rs_probe p)
 /* The image or passage that earned a probe's rank. */
 static rs_status attach(search *s, const passages *all, int64_t item, rs_found *f)
 {
+    if (s->q->scores_only)
+        return RS_OK;
     if (f->probe == RS_PROBE_BM25) {
         f->passage = all->best_terms ? &all->rows[all->best] : NULL;
         return RS_OK;
@@ -383,10 +417,14 @@ static rs_status fill_best(search *s, int64_t case_id, const passages *all, rs_h
 
 static rs_status fill_hit(search *s, const rs_fused *f, size_t rank, rs_hit *hit)
 {
-    passages all;
+    passages all = {0};
     rs_status st;
     rs_case c;
 
+    if (s->q->scores_only) {
+        *hit = (rs_hit){.rank = rank, .key = f->key, .score = f->score, .age_years = -1};
+        return fill_found(s, f, &all, hit);
+    }
     if ((st = rs_catalog_case(s->a, f->case_id, s->mem, &c, s->err)) != RS_OK ||
         (st = read_passages(s, f->case_id, &all)) != RS_OK)
         return st;

@@ -6,7 +6,9 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "embeddings/intake.h"
-#include "indexer/sections.h"
+#include "engine/sections.h"
+#include "engine/sentences.h"
+#include "indexer/passages.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -130,8 +132,8 @@ static const char *make_title(const rs_case *r, rs_arena *mem)
     return rs_arena_strndup(mem, r->report + begin, stop - begin);
 }
 
-rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, rs_arena *mem, size_t *cut,
-                       rs_err *err)
+rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, const rs_lexicon *l, rs_arena *mem,
+                       size_t *cut, rs_err *err)
 {
     const rs_source_case *c = &job->from;
     rs_case *r = &job->record;
@@ -153,7 +155,7 @@ rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, rs_arena *mem, siz
     r->n_findings = c->n_findings;
     if (c->report) {
         r->report = c->report;
-        sections = rs_sections_find(c->report, mem, &n);
+        sections = rs_sections_find(l, c->report, mem, &n);
     } else {
         n = c->n_parts;
         sections = rs_new(mem, rs_section, n);

@@ -39,8 +39,8 @@ typedef struct {
 rs_status rs_case_digest(rs_case_job *job, rs_arena *mem, rs_err *err);
 
 /* Report, sections, title and passages of `record`, without vectors; adds to *cut. */
-rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, rs_arena *mem, size_t *cut,
-                       rs_err *err);
+rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, const rs_lexicon *l, rs_arena *mem,
+                       size_t *cut, rs_err *err);
 
 /* Read, hash, decode and preprocess one image into im->pixels (room for one). The
  * outcome is im->st and im->err. Any thread. */

@@ -118,7 +118,8 @@ static rs_status encode_passages(rs_index_job *x, rs_index_batch *b, rs_err *err
     rs_status st = RS_OK;
 
     for (size_t i = 0; i < b->n && st == RS_OK; i++) {
-        st = rs_case_read(&b->jobs[i], x->encoder, &b->mem, &b->r.texts_cut, err);
+        st = rs_case_read(&b->jobs[i], x->encoder, rs_archive_lexicon(x->archive), &b->mem,
+                          &b->r.texts_cut, err);
         total += b->jobs[i].record.n_passages;
     }
     if (st != RS_OK || total == 0)

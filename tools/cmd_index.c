@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "indexer/index.h"
 #include "indexer/source.h"
+#include "lexicon_folder.h"
 #include "model.h"
 
 #include <signal.h>
@@ -202,6 +203,7 @@ static int run(rs_cli *c)
     catch_signals();
     if (look_first(c, &err) != RS_OK ||
         rs_archive_open(&a, rs_cli_arg(c, 0), RS_ARCHIVE_WRITE, &err) != RS_OK ||
+        rs_cli_lexicon(c, a, &err) != RS_OK ||
         rs_model_open(&e, c, a, &folder, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
     else
@@ -214,6 +216,7 @@ static int run(rs_cli *c)
 
 static const rs_option options[] = {
     RS_MODEL_OPTION,
+    RS_LEXICON_OPTION,
     RS_PRECISION_OPTION,
     {"prune", 0, NULL, "remove cases of the source that it no longer holds"},
     {"prefix", 0, "TEXT", "put TEXT before the key of each case, so that two sources may use\n"

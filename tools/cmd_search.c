@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "embeddings/intake.h"
 #include "engine/query.h"
+#include "lexicon_folder.h"
 #include "model.h"
 #include "thumbs.h"
 
@@ -20,14 +21,16 @@ enum { MAX_QUERY_IMAGES = 64, SNIPPET_BYTES = 220 };
 
 static json_t *json_passage(const rs_evidence *e)
 {
-    json_t *matches = json_array();
+    json_t *matches = json_array(), *states = json_array();
 
-    for (size_t i = 0; i < e->n_matches; i++)
+    for (size_t i = 0; i < e->n_matches; i++) {
         json_array_append_new(matches, json_pack("[I,I]", (json_int_t)e->matches[i].begin,
                                                  (json_int_t)e->matches[i].end));
-    return json_pack("{s:o,s:o,s:I,s:I,s:o}", "section", rs_json_any(e->section),
+        json_array_append_new(states, rs_json_any(e->states[i]));
+    }
+    return json_pack("{s:o,s:o,s:I,s:I,s:o,s:o}", "section", rs_json_any(e->section),
                      "text", rs_json_any(e->text), "begin", (json_int_t)e->begin,
-                     "end", (json_int_t)e->end, "matches", matches);
+                     "end", (json_int_t)e->end, "matches", matches, "states", states);
 }
 
 static json_t *json_found(const rs_found *f, bool explain)
@@ -111,6 +114,13 @@ static void print_passage(const rs_evidence *e, bool tty)
     fputs(at < len ? " ...\n" : "\n", stdout);
 }
 
+/* "(negated) " where the passage says so of the first match. */
+static void print_state(const rs_evidence *e)
+{
+    if (e->n_matches && strcmp(e->states[0], "affirmed") != 0)
+        printf("(%s) ", e->states[0]);
+}
+
 /* One line a probe: what it found the case by. */
 static void explain_hit(const rs_hit *h, bool tty)
 {
@@ -120,6 +130,7 @@ static void explain_hit(const rs_hit *h, bool tty)
         if (f->passage) {
             rs_print_line(f->passage->section ? f->passage->section : "text");
             printf(": ");
+            print_state(f->passage);
             print_passage(f->passage, tty);
         } else {
             rs_print_line(f->image ? f->image : "");
@@ -189,8 +200,10 @@ static bool fill_query(const rs_cli *c, rs_query *q)
     q->filter.by_age = aged;
     if (!rs_cli_number(c, "k", 1, 10000, 10, &k) ||
         !rs_cli_real(c, "age-min", 0, 150, 0, &q->filter.age_min) ||
-        !rs_cli_real(c, "age-max", 0, 150, 150, &q->filter.age_max))
+        !rs_cli_real(c, "age-max", 0, 150, 150, &q->filter.age_max) ||
+        !rs_cli_real(c, "deadline", 0, 86400, q->deadline_s, &q->deadline_s))
         return false;
+    q->words = rs_cli_flag(c, "plain") ? RS_WORDS_PLAIN : RS_WORDS_READ;
     q->k = (size_t)k;
     if (q->depth < 2 * q->k)
         q->depth = 2 * q->k;
@@ -233,7 +246,7 @@ static int run(rs_cli *c)
     if (!rs_model_pool(&pool, c, &code))
         return code;
     code = RS_EXIT_OK;
-    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK ||
+    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK || rs_cli_lexicon(c, a, &err) != RS_OK ||
         ((q.text || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
         (with_images && load_images(c, e, pool, &pixels, &q.n_image_pixels, &err) != RS_OK)) {
         code = rs_cli_fail(c, &err);
@@ -258,7 +271,8 @@ done:
 }
 
 static const rs_option options[] = {
-    {"text", 0, "TEXT", "words to look for; \"a phrase\", -without and begin* are understood"},
+    {"text", 0, "TEXT", "words to look for; \"a phrase\", -without, begin* and column:word are\n"
+                        "understood"},
     {"image", 0, "FILE", "an image to look for; may be given several times"},
     {"like", 0, "CASE", "look for cases like this one of the archive"},
     {"k", 'k', "N", "hits wanted (default 10)"},
@@ -271,6 +285,9 @@ static const rs_option options[] = {
     {"patient", 0, "P", "only cases of this patient"},
     {"collection", 0, "C", "only cases of this collection"},
     {"finding", 0, "F", "only cases with this finding label"},
+    {"plain", 0, NULL, "textbook BM25 over all text: no reading of the query, no synonyms"},
+    {"deadline", 0, "S", "seconds that words are looked for at most, 0 without end (default 10)"},
+    RS_LEXICON_OPTION,
     {"explain", 0, NULL, "say of each probe by which image or passage it found the case, and\n"
                          "what that is worth in the fused score (also with --json)"},
     {"json", 0, NULL, "print one JSON object"},
@@ -289,6 +306,12 @@ const rs_command rs_command_search = {
         "and images against image and passage vectors) and fuses their rankings by reciprocal\n"
         "rank. One line a case: rank, fused score, case, title, and the probes that found it with\n"
         "their own rank and score; under it the passage that speaks for it.\n"
+        "\n"
+        "The text is read as a report is: \"pneumothorax\" finds reports that have one, \"no\n"
+        "pneumothorax\" those that rule one out, and words are looked for under other names too\n"
+        "(PTX, enlarged heart, oedema). \"Quoted words\" are looked for as they are; column:word\n"
+        "looks in title, findings, impression, uncertain, negated, normal, history, other, labels\n"
+        "or, as report:word, in all of them.\n"
         "\n"
         "A filter (--modality and the like) is applied before ranking, and capitals do not\n"
         "matter. A case that does not say does not pass.\n"

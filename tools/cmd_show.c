@@ -4,6 +4,8 @@
 #include "base/json.h"
 #include "commands.h"
 #include "engine/archive.h"
+#include "engine/report.h"
+#include "lexicon_folder.h"
 #include "model.h"
 #include "thumbs.h"
 
@@ -37,7 +39,21 @@ static json_t *json_passages(const rs_case *c)
     return list;
 }
 
-static int show_json(const rs_cli *cli, const rs_case *c)
+static json_t *json_mentions(const rs_mention *m, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:I,s:I}",
+            "finding", m[i].finding, "state", rs_state_name(m[i].state),
+            "side", rs_json_any(rs_side_name(m[i].side)),
+            "size", m[i].unit ? json_real(m[i].size) : json_null(),
+            "unit", rs_json_any(m[i].unit), "section", rs_json_any(m[i].section),
+            "begin", (json_int_t)m[i].begin, "end", (json_int_t)m[i].end));
+    return list;
+}
+
+static int show_json(const rs_cli *cli, const rs_case *c, const rs_mention *m, size_t n)
 {
     json_t *findings = json_array(), *o, *attributes = NULL;
     char *text;
@@ -46,7 +62,7 @@ static int show_json(const rs_cli *cli, const rs_case *c)
         json_array_append_new(findings, rs_json_any(c->findings[i]));
     if (c->attributes)
         attributes = json_loads(c->attributes, 0, NULL);
-    o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+    o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
         "case", rs_json_any(c->key), "source", rs_json_any(c->source),
         "title", rs_json_any(c->title), "modality", rs_json_any(c->modality),
         "body_part", rs_json_any(c->body_part), "view", rs_json_any(c->view),
@@ -54,7 +70,8 @@ static int show_json(const rs_cli *cli, const rs_case *c)
         "collection", rs_json_any(c->collection),
         "age_years", c->age_years < 0 ? json_null() : json_real(c->age_years),
         "findings", findings, "report", rs_json_any(c->report),
-        "images", json_images(c), "passages", json_passages(c));
+        "images", json_images(c), "passages", json_passages(c),
+        "mentions", json_mentions(m, n));
     json_object_set_new(o, "attributes", attributes ? attributes : json_null());
     text = o ? rs_json_text(o) : NULL;
     json_decref(o);
@@ -107,7 +124,31 @@ static void image_text(const rs_case_image *im, bool first, bool thumbs)
         rs_thumb_print(im->path);
 }
 
-static void show_text(const rs_case *c, bool thumbs)
+/* "pleural effusion, left, 3 cm: negated", each such line once. */
+static void mentions_text(const rs_mention *m, size_t n)
+{
+    enum { LOOK_BACK = 200 };
+    bool first = true;
+
+    for (size_t i = 0; i < n; i++) {
+        bool said = false;
+        for (size_t k = i > LOOK_BACK ? i - LOOK_BACK : 0; k < i && !said; k++)
+            said = m[k].finding == m[i].finding && m[k].state == m[i].state &&
+                   m[k].side == m[i].side && (!m[i].unit || m[k].unit);
+        if (said)
+            continue;
+        printf("%-12s", first ? "reported" : "");
+        rs_print_line(m[i].finding);
+        if (m[i].side != RS_SIDE_NONE)
+            printf(", %s", rs_side_name(m[i].side));
+        if (m[i].unit)
+            printf(", %g %s", m[i].size, m[i].unit);
+        printf(": %s\n", rs_state_name(m[i].state));
+        first = false;
+    }
+}
+
+static void show_text(const rs_case *c, const rs_mention *m, size_t n, bool thumbs)
 {
     line("case", c->key);
     line("title", c->title);
@@ -122,6 +163,7 @@ static void show_text(const rs_case *c, bool thumbs)
     line("source", c->source);
     for (size_t i = 0; i < c->n_findings; i++)
         line(i ? "" : "findings", c->findings[i]);
+    mentions_text(m, n);
     for (size_t i = 0; i < c->n_images; i++)
         image_text(&c->images[i], i == 0, thumbs);
     if (c->report) {
@@ -132,27 +174,43 @@ static void show_text(const rs_case *c, bool thumbs)
     attributes_text(c->attributes);
 }
 
+static rs_status read_case(rs_cli *cli, rs_archive *a, rs_case **c, rs_mention **m, size_t *n,
+                           rs_err *err)
+{
+    rs_arena *mem = rs_cli_arena(cli);
+    rs_status st;
+
+    if ((st = rs_cli_lexicon(cli, a, err)) != RS_OK ||
+        (st = rs_archive_get(a, rs_cli_arg(cli, 1), mem, c, err)) != RS_OK)
+        return st;
+    return rs_report_mentions(rs_archive_lexicon(a), (*c)->report, (*c)->sections,
+                              (*c)->n_sections, mem, m, n, err);
+}
+
 static int run(rs_cli *cli)
 {
     rs_archive *a;
     rs_case *c;
+    rs_mention *m;
+    size_t n;
     rs_err err = {0};
     int code = RS_EXIT_OK;
 
     if (rs_cli_archive(&a, rs_cli_arg(cli, 0), &err) != RS_OK)
         return rs_cli_fail(cli, &err);
-    if (rs_archive_get(a, rs_cli_arg(cli, 1), rs_cli_arena(cli), &c, &err) != RS_OK)
+    if (read_case(cli, a, &c, &m, &n, &err) != RS_OK)
         code = rs_cli_fail(cli, &err);
     else if (rs_cli_flag(cli, "json"))
-        code = show_json(cli, c);
+        code = show_json(cli, c, m, n);
     else
-        show_text(c, rs_cli_flag(cli, "thumbs") && rs_thumb_wanted("show"));
+        show_text(c, m, n, rs_cli_flag(cli, "thumbs") && rs_thumb_wanted("show"));
     rs_archive_close(a);
     return code;
 }
 
 static const rs_option options[] = {
     {"json", 0, NULL, "print one JSON object"},
+    RS_LEXICON_OPTION,
     {"thumbs", 0, NULL, "show the images, on a terminal with kitty or sixel graphics"},
     {0},
 };
@@ -160,12 +218,16 @@ static const rs_option options[] = {
 const rs_command rs_command_show = {
     .name = "show", .args = "ARCHIVE CASE", .summary = "print one case: its report, images and labels",
     .description =
-        "CASE is a case's key, as search prints it.\n"
+        "CASE is a case's key, as search prints it. Findings that the report names are listed\n"
+        "as reported, each with what is said of it: affirmed, uncertain, normal, historical or\n"
+        "negated, its side and its size.\n"
         "\n"
         "With --json: {\"case\", \"source\", \"title\", \"modality\", \"body_part\", \"view\", \"sex\",\n"
         "\"patient\", \"collection\", \"age_years\", \"findings\": [...], \"report\", \"images\":\n"
         "[{\"path\", \"given\", \"sha256\", \"view\", \"width\", \"height\"}], \"passages\":\n"
-        "[{\"section\", \"text\", \"begin\", \"end\"}], \"attributes\": {...}}.",
+        "[{\"section\", \"text\", \"begin\", \"end\"}], \"mentions\":\n"
+        "[{\"finding\", \"state\", \"side\", \"size\", \"unit\", \"section\", \"begin\", \"end\"}],\n"
+        "\"attributes\": {...}}.",
     .examples = "  radscout show archive MPX1024\n"
                 "  radscout show archive MPX1024 --json",
     .options = options, .min_args = 2, .max_args = 2, .run = run,

@@ -53,6 +53,7 @@ static void man_overview(FILE *to)
     }
     fputs(".SH ENVIRONMENT\n"
           ".TP\n.B RADSCOUT_MODEL\nthe model folder that a new archive is made with\n"
+          ".TP\n.B RADSCOUT_LEXICON\nthe folder of tables that reports and queries are read by\n"
           ".TP\n.B RADSCOUT_THUMBS\n\\fBkitty\\fR, \\fBsixel\\fR or \\fBnone\\fR: what \\-\\-thumbs draws with, "
           "whatever the terminal says of itself\n"
           ".SH EXIT STATUS\n0 done; 1 failed; 2 wrong usage; 3 done, but some inputs were refused "

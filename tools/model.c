@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* PREFIX/share/radscout of the running PREFIX/bin/radscout, wherever it was put; false
- * where that cannot be told. */
-static bool beside_program(char out[], size_t size)
+/* PREFIX/share/radscout/NAME of the running PREFIX/bin/radscout, wherever it was put;
+ * false where that cannot be told. */
+static bool beside_program(const char *name, char out[], size_t size)
 {
     char program[4096];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
@@ -22,26 +22,33 @@ static bool beside_program(char out[], size_t size)
     if (!(slash = strrchr(program, '/')))
         return false;
     *slash = '\0';
-    len = snprintf(out, size, "%s/" RADSCOUT_RELATIVE_DATADIR "/models/scout-mini", program);
+    len = snprintf(out, size, "%s/" RADSCOUT_RELATIVE_DATADIR "/%s", program, name);
     return len > 0 && (size_t)len < size;
+}
+
+const char *rs_data_folder(const char *name)
+{
+    static char place[4096 + 64];
+    static const char *const above[] = {RADSCOUT_SOURCE_DATADIR, RADSCOUT_DATADIR};
+
+    if (beside_program(name, place, sizeof place) && rs_is_folder(place))
+        return place;
+    for (size_t i = 0; i < sizeof above / sizeof *above; i++) {
+        int len = snprintf(place, sizeof place, "%s/%s", above[i], name);
+        if (len > 0 && (size_t)len < sizeof place && rs_is_folder(place))
+            return place;
+    }
+    return NULL;
 }
 
 const char *rs_model_default(void)
 {
-    static char beside[4096 + 64];
-    static const char *const places[] = {
-        beside,
-        RADSCOUT_SOURCE_DATADIR "/models/scout-mini",
-        RADSCOUT_DATADIR "/models/scout-mini",
-    };
+    static char place[4096 + 64];
+    const char *folder = rs_data_folder("models/scout-mini");
 
-    if (!beside_program(beside, sizeof beside))
-        beside[0] = '\0';
-
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (rs_is_folder(places[i]))
-            return places[i];
-    return NULL;
+    if (folder)
+        snprintf(place, sizeof place, "%s", folder);
+    return folder ? place : NULL;
 }
 
 /* An absolute path, so that a search from another folder finds the model again. */

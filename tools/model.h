@@ -18,6 +18,9 @@
 #define RS_THREADS_OPTION \
     {"threads", 't', "N", "threads to encode with (default: all cores)"}
 
+/* The folder `name` of what ships with the program, of the source tree or of the
+ * installation; NULL where neither is there. Borrowed until the next call. */
+const char *rs_data_folder(const char *name);
 /* The default model's folder: of the source tree or of the installation; NULL where
  * neither is there. */
 const char *rs_model_default(void);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "engine/query.h"
+#include "engine/schema.h"
 
 #include <sqlite3.h>
 
@@ -33,7 +34,7 @@ static void test_make_and_find_again(void **state)
     assert_int_equal(e->dim, DIM);
     ok(rs_archive_stats(a, &mem, &stats, &err), &err);
     assert_int_equal(stats.cases, 0);
-    assert_int_equal(stats.schema_version, 1);
+    assert_int_equal(stats.schema_version, RS_SCHEMA_VERSION);
     assert_true(stats.catalog_bytes > 0);
     assert_int_equal(rs_archive_begin(a, &err), RS_EARG);
     assert_int_equal(rs_archive_rebuild(a, &err), RS_EARG);

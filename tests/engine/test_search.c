@@ -265,6 +265,7 @@ static void test_words_and_filters(void **state)
     a = open_writer(dir);
     make_world(w, a, &rnd, CASES);
     q.k = q.depth = 1000;
+    q.words = RS_WORDS_PLAIN;
     for (int round = 0; round < 40; round++) {
         const char *word = pick(&rnd, fixture_words, 12);
         size_t want = 0;

@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include "engine/archive_int.h"
+#include "engine/text_index_int.h"
 
 /* An archive of cases that are nothing but titles. */
 static rs_archive *archive_of(char dir[64], const char *const (*rows)[2], size_t n)
@@ -63,11 +64,117 @@ static void test_compile(void **state)
     (void)state;
     a = archive_of(dir, NULL, 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ok(rs_text_query_compile(a->text, rows[i].text, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, rows[i].text, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         assert_string_equal(q.match ? q.match : "(null)", rows[i].match ? rows[i].match : "(null)");
         assert_string_equal(q.exclude ? q.exclude : "(null)",
                             rows[i].exclude ? rows[i].exclude : "(null)");
         assert_string_equal(q.plain, rows[i].plain);
+    }
+    rs_arena_clear(&mem);
+    close_archive(a, dir);
+}
+
+/* A line that is read: states, columns, operators. Groups as "asked@columns", with how
+ * many terms, then what is ruled out. */
+static void test_compile_read(void **state)
+{
+    static const char most[] = "title findings impression uncertain history other labels";
+    static const struct { const char *text; size_t n; const char *asked[3], *columns[3];
+                          const char *exclude; } rows[] = {
+        {"zebra", 1, {"zebra"}, {most}, NULL},
+        {"no zebra", 1, {"zebra"}, {"negated"}, NULL},
+        {"zebra without stripes", 2, {"zebra", "stripes"}, {most, "negated"}, NULL},
+        {"normal zebra", 2, {"normal", "zebra"}, {"normal", "normal"}, NULL},
+        {"history of zebra", 1, {"zebra"}, {most}, NULL},
+        {"impression:zebra", 1, {"zebra"}, {"impression"}, NULL},
+        {"NEGATED:zebra", 1, {"zebra"}, {"negated"}, NULL},
+        {"negated:\"white zebra\" report:horse", 2, {"white zebra", "horse"}, {"negated", ""}, NULL},
+        {"zebra -horse", 1, {"zebra"}, {most},
+         "{title findings impression uncertain labels } : \"horse\""},
+        {"zebra -negated:horse", 1, {"zebra"}, {most}, "{negated } : \"horse\""},
+        {"title: zebra", 2, {"title", "zebra"}, {most, most}, NULL},
+        {"no", 1, {"no"}, {"negated"}, NULL},
+        {"possible zebra", 1, {"zebra"}, {most}, NULL},
+    };
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_text_query q;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    a = archive_of(dir, NULL, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ok(rs_text_query_compile(a->text, rows[i].text, RS_WORDS_READ, &mem, &q, &err), &err);
+        assert_int_equal(q.n_groups, rows[i].n);
+        for (size_t g = 0; g < q.n_groups; g++) {
+            rs_buf columns = {0};
+            for (int c = 0; c < RS_TEXT_COUNT; c++)
+                if (q.groups[g].weight[c] > 0)
+                    rs_buf_printf(&columns, "%s%s", columns.len ? " " : "",
+                                  rs_text_column_name((rs_text_column)c));
+            if (strncmp(q.groups[g].match, "{", 1) != 0)
+                columns.len = 0, columns.data[0] = '\0';        /* all of them */
+            assert_string_equal(q.groups[g].asked, rows[i].asked[g]);
+            assert_string_equal(columns.data, rows[i].columns[g]);
+            rs_buf_clear(&columns);
+        }
+        assert_string_equal(q.exclude ? q.exclude : "(null)",
+                            rows[i].exclude ? rows[i].exclude : "(null)");
+    }
+    rs_arena_clear(&mem);
+    close_archive(a, dir);
+}
+
+/* What a query finds, best first, in an archive of reports that say one thing each. */
+static void test_read_finds(void **state)
+{
+    static const char *const reports[][2] = {
+        {"has", "There is a right pneumothorax."},
+        {"ptx", "Small apical PTX."},
+        {"not", "No pneumothorax or oedema."},
+        {"may", "Possible pneumothorax."},
+        {"big", "The heart is moderately enlarged."},
+        {"fine", "The heart is normal in size."},
+        {"wet", "Pulmonary edema and a mass in the left lung. The spleen is large."},
+        {"far", "Mass in the spleen. Unrelated words of many kinds stand here. Left hand."},
+        {"x1", "Hand."}, {"x2", "Knee."}, {"x3", "Foot."}, {"x4", "Hip."}, {"x5", "Elbow."}};
+    static const struct { const char *query, *want; } rows[] = {
+        {"pneumothorax", "has may ptx "},
+        {"no pneumothorax", "not "},
+        {"cardiomegaly", "big "},
+        {"normal heart", "fine "},
+        {"pulmonary oedema", "wet "},
+        {"left mass", "wet far "},
+        {"pneumothorax -right", "may ptx "},
+        {"pneumothorax -edema", "has may ptx "},
+        {"negated:pneumothorax", "not "},
+        {"report:pneumothorax", "may not has "},
+        {"\"ptx\"", "ptx "},
+        {"cardiomeg*", ""},
+    };
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_text_query q;
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    a = archive_of(dir, NULL, 0);
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)
+        put_one(a, &(rs_case){.key = reports[i][0], .report = reports[i][1], .age_years = -1});
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rs_buf got = {0};
+        rs_ranked *list;
+        size_t n;
+        ok(rs_text_query_compile(a->text, rows[i].query, RS_WORDS_READ, &mem, &q, &err), &err);
+        ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10, &mem,
+                              &list, &n, &err), &err);
+        rs_buf_puts(&got, "");
+        for (size_t k = 0; k < n; k++)
+            rs_buf_printf(&got, "%s ", list[k].key);
+        assert_string_equal(got.data ? got.data : "", rows[i].want);
+        rs_buf_clear(&got);
     }
     rs_arena_clear(&mem);
     close_archive(a, dir);
@@ -89,9 +196,17 @@ static void test_long_query(void **state)
     a = archive_of(dir, NULL, 0);
     for (int i = 0; i < 20000; i++)
         rs_buf_printf(&b, "w%d ", i);
-    ok(rs_text_query_compile(a->text, b.data, &mem, &q, &err), &err);
+    ok(rs_text_query_compile(a->text, b.data, RS_WORDS_PLAIN, &mem, &q, &err), &err);
     assert_int_equal(q.n, RS_QUERY_MAX_TERMS);
     assert_true(strlen(q.plain) <= RS_QUERY_MAX_BYTES);
+    ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &rows, &n, &err),
+       &err);
+    rs_buf_clear(&b);
+    for (int i = 0; i < 300; i++)              /* words with many names */
+        rs_buf_printf(&b, "%s%d heart catheter device opacity lung fracture mass %d ",
+                      i % 2 ? "no " : "", i, i);
+    ok(rs_text_query_compile(a->text, b.data, RS_WORDS_READ, &mem, &q, &err), &err);
+    assert_true(q.n_groups <= RS_QUERY_MAX_TERMS && q.n <= RS_QUERY_MAX_PHRASES + 64);
     ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &rows, &n, &err),
        &err);
     rs_buf_clear(&b);
@@ -129,7 +244,7 @@ static void test_bm25_is_the_textbook(void **state)
     (void)state;
     a = archive_of(dir, five, 5);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ok(rs_text_query_compile(a->text, rows[i].text, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, rows[i].text, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &got, &n, &err),
            &err);
         assert_int_equal(n, rows[i].n);
@@ -167,16 +282,16 @@ static void test_columns(void **state)
     put_one(a, &by_report);
     put_one(a, &by_title);
     put_one(a, &by_label);
-    ok(rs_text_query_compile(a->text, "nodule", &mem, &q, &err), &err);
+    ok(rs_text_query_compile(a->text, "nodule", RS_WORDS_PLAIN, &mem, &q, &err), &err);
     for (size_t i = 0; i < 3; i++) {
-        double weights[RS_TEXT_COUNT] = {.1, .1, .1, .1, .1, .1};
+        double weights[RS_TEXT_COUNT] = {.1, .1, .1, .1, .1, .1, .1, .1, .1};
         weights[rows[i].heavy] = 10;
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, weights, 10, &mem, &got, &n,
                               &err), &err);
         assert_int_equal(n, 3);
         assert_string_equal(got[0].key, rows[i].first);
     }
-    ok(rs_text_query_compile(a->text, "loose", &mem, &q, &err), &err);    /* in no section */
+    ok(rs_text_query_compile(a->text, "loose", RS_WORDS_PLAIN, &mem, &q, &err), &err);    /* in no section */
     ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &got, &n, &err),
        &err);
     assert_int_equal(n, 1);
@@ -205,7 +320,7 @@ static void test_words_go_with_the_case(void **state)
     ok(rs_archive_remove(a, "E", NULL, &err), &err);
     ok(rs_archive_commit(a, &err), &err);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ok(rs_text_query_compile(a->text, rows[i].word, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, rows[i].word, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){0}, NULL, 10, &mem, &got, &n, &err),
            &err);
         assert_int_equal(n, rows[i].n);
@@ -221,7 +336,7 @@ static void hostile(rs_random *rnd, char *out, size_t max)
 {
     static const char *const bits[] = {
         "\"", "'", "*", "-", "+", "(", ")", "^", ":", "{", "}", ",", " ", " AND ", " OR ", " NOT ",
-        "NEAR(", "title", "heart", "effusion", "\xc3\xa9", "\xcc\x81", "\xf0\x9f\xab\x81",
+        "NEAR(", "title", "negated:", "no ", "-", "heart", "effusion", "\xc3\xa9", "\xcc\x81", "\xf0\x9f\xab\x81",
         "\xe2\x80\x99",
         "0", "3.5", ";",
         "--", "/*", "\\", "%", "?1", "\xef\xbf\xbf", "\xed\xa0\x80"};
@@ -257,7 +372,8 @@ static void test_any_bytes_are_a_query(void **state)
     ok(rs_db_read_begin(a->db, &err), &err);
     for (int i = 0; i < 100000; i++) {
         hostile(&rnd, text, sizeof text);
-        ok(rs_text_query_compile(a->text, text, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, text, i % 20 ? RS_WORDS_PLAIN : RS_WORDS_READ, &mem, &q,
+                                 &err), &err);
         ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10,
                               &mem, &got, &n, &err), &err);
         hits += n;
@@ -300,7 +416,7 @@ static void test_marks(void **state)
         rs_evidence e = {.text = rows[i].text};
         rs_span *spans;
         size_t distinct;
-        ok(rs_text_query_compile(a->text, rows[i].query, &mem, &q, &err), &err);
+        ok(rs_text_query_compile(a->text, rows[i].query, RS_WORDS_PLAIN, &mem, &q, &err), &err);
         ok(rs_text_query_spans(a->text, &q, e.text, &mem, &spans, &e.n_matches, &distinct, &err),
            &err);
         e.matches = spans;
@@ -311,16 +427,49 @@ static void test_marks(void **state)
     close_archive(a, dir);
 }
 
+/* Let the k-th allocation fail, for every k until a line is read and ranked. */
+static void test_out_of_memory(void **state)
+{
+    rs_status st = RS_ENOMEM;
+    rs_err err = {RS_OK, ""};
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    a = archive_of(dir, five, 5);
+    for (long k = 0; st != RS_OK; k++) {
+        rs_arena mem = {0};
+        rs_text_query q;
+        rs_ranked *got;
+        size_t n = 0;
+        assert_true(k < 1000);
+        rs_lengths_clear(&a->text->lengths);
+        rs_alloc_fail_after(k);
+        st = rs_text_query_compile(a->text, "large effusion -mass no oedema", RS_WORDS_READ, &mem,
+                                   &q, &err);
+        if (st == RS_OK)
+            st = rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10,
+                                    &mem, &got, &n, &err);
+        rs_alloc_fail_after(-1);
+        assert_true(st == RS_ENOMEM || (st == RS_OK && n == 3));
+        rs_arena_clear(&mem);
+    }
+    close_archive(a, dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compile),
+        cmocka_unit_test(test_compile_read),
+        cmocka_unit_test(test_read_finds),
         cmocka_unit_test(test_long_query),
         cmocka_unit_test(test_bm25_is_the_textbook),
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_words_go_with_the_case),
         cmocka_unit_test(test_any_bytes_are_a_query),
         cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -377,7 +377,8 @@ static void test_show(void **state)
     assert_exit(0, "show", archive, "a", "--json");
     all = parsed();
     assert_keys(all, KEYS("case", "source", "title", "modality", "body_part", "view", "sex", "patient",
-                          "collection", "age_years", "findings", "report", "images", "passages", "attributes"));
+                          "collection", "age_years", "findings", "report", "images", "passages", "mentions",
+                          "attributes"));
     assert_keys(json_array_get(json_object_get(all, "images"), 0),
                 KEYS("path", "given", "sha256", "view", "width", "height"));
     assert_keys(json_array_get(json_object_get(all, "passages"), 0), KEYS("section", "text", "begin", "end"));

@@ -1,17 +1,25 @@
-/* test_sections.c - reports are cut where a reader would cut them.
+/* test_sections.c - reports are cut where a reader would cut them: sections, sentences.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "indexer/sections.h"
+#include "fixture.h"
 
-#include "base/alloc.h"
-#include "base/random.h"
+#include "engine/sections.h"
+#include "engine/sentences.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
+
+static rs_lexicon *lexicon;
+
+static int load(void **state)
+{
+    (void)state;
+    return rs_lexicon_load(&lexicon, NULL, NULL) == RS_OK ? 0 : -1;
+}
+
+static int unload(void **state)
+{
+    (void)state;
+    rs_lexicon_free(lexicon);
+    return 0;
+}
 
 static void test_sections(void **state)
 {
@@ -25,6 +33,16 @@ static void test_sections(void **state)
         {"Some words. Differential diagnosis: a, b.", "differential=a, b.|"},
         {"", ""},
         {"Findings:", "findings=|"},
+        {"FINDINGS The lungs are clear. IMPRESSION Normal chest.",
+         "findings=The lungs are clear.|impression=Normal chest.|"},
+        {"Clinical history\nFever.\n\nImpression\nPneumonia.",
+         "history=Fever.|impression=Pneumonia.|"},
+        {"Reason for this examination: Pain. **Findings**: Mass. Impression - Cancer.",
+         "history=Pain. **|findings=Mass.|impression=Cancer.|"},
+        {"INDICATION/HISTORY: Fall. FINDINGS AND IMPRESSION: Fracture.",
+         "history=Fall.|findings=Fracture.|"},
+        {"The impression of normal findings: none.", ""},
+        {"No comparison. Comparison: None. Lungs: clear.", "comparison=None. Lungs: clear.|"},
     };
 
     (void)state;
@@ -32,7 +50,7 @@ static void test_sections(void **state)
         rs_arena mem = {0};
         rs_buf got = {0};
         size_t n;
-        rs_section *s = rs_sections_find(rows[i].report, &mem, &n);
+        rs_section *s = rs_sections_find(lexicon, rows[i].report, &mem, &n);
         for (size_t k = 0; k < n; k++)
             rs_buf_printf(&got, "%s=%.*s|", s[k].name, (int)(s[k].end - s[k].begin),
                           rows[i].report + s[k].begin);
@@ -52,6 +70,10 @@ static void test_sentences(void **state)
         {"Findings\n- a\n- b", "Findings\n|- a\n|- b|"},
         {"List\n1. one\n2. two", "List\n|1. one\n|2. two|"},
         {"J. B. Doe agrees. Yes.", "J. B. Doe agrees. |Yes.|"},
+        {"Bright on T2. weighted images. End.", "Bright on T2. weighted images. |End.|"},
+        {"Level L5. The disc.", "Level L5. |The disc.|"},
+        {"At the left apex.There is more.", "At the left apex.|There is more.|"},
+        {"Approx. 3.5 cm. Next", "Approx. 3.5 cm. |Next|"},
         {"(Stop.) Go.", "(Stop.) |Go.|"},
         {"No stop", "No stop|"},
     };
@@ -92,7 +114,7 @@ static void test_any_text(void **state)
             assert_true(next > at && next <= len);
             at = next;
         }
-        s = rs_sections_find(text, &mem, &n);
+        s = rs_sections_find(lexicon, text, &mem, &n);
         for (size_t k = 0; k < n; k++) {
             assert_true(s[k].begin <= s[k].end && s[k].end <= len);
             assert_true(k == 0 || s[k - 1].end <= s[k].begin);
@@ -107,5 +129,5 @@ int main(void)
         cmocka_unit_test(test_sections), cmocka_unit_test(test_sentences),
         cmocka_unit_test(test_any_text),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, load, unload);
 }

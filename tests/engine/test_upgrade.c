@@ -1,0 +1,172 @@
+/* test_upgrade.c - an archive of an earlier schema, and one read by other tables.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include "engine/archive_int.h"
+#include "engine/query.h"
+#include "engine/schema.h"
+
+static const char report[] = "FINDINGS: No pneumothorax. Left effusion.";
+static const rs_section sections[] = {{"findings", 10, 41}};
+
+static void make_archive(const char *dir)
+{
+    static const char *const labels[] = {"Effusion"};
+    rs_archive *a = open_writer(dir);
+
+    put_one(a, &(rs_case){.key = "one", .title = "Effusion", .report = report,
+                          .sections = sections, .n_sections = 1, .findings = labels,
+                          .n_findings = 1, .age_years = 50});
+    put_one(a, &(rs_case){.key = "two", .title = "Pneumothorax", .age_years = -1});
+    for (int i = 0; i < 7; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "n%d", i);
+        put_one(a, &(rs_case){.key = key, .title = "hand", .age_years = -1});
+    }
+    rs_archive_close(a);
+}
+
+/* As version 1 had it. */
+static void make_old(const char *dir)
+{
+    rs_err err = {RS_OK, ""};
+    char *path = rs_path_join(dir, "catalog.db");
+    rs_db *db;
+
+    ok(rs_db_open(&db, path, true, &err), &err);
+    ok(rs_db_exec(db,
+        "DROP TABLE case_fts;"
+        "CREATE VIRTUAL TABLE case_fts USING fts5(title, findings, impression, history, other,"
+        " labels, tokenize = 'porter unicode61 remove_diacritics 2');"
+        "INSERT INTO case_fts(rowid, title, findings, impression, history, other, labels)"
+        " SELECT id, title, report, '', '', '', '' FROM cases;"
+        "DELETE FROM meta WHERE key = 'reading';"
+        "UPDATE meta SET value = 1 WHERE key = 'schema_version'", &err), &err);
+    rs_db_close(db);
+    rs_free(path);
+}
+
+/* The only case that `text` finds. */
+static const char *only(rs_archive *a, const char *text, rs_arena *mem)
+{
+    rs_query q = rs_query_default();
+    rs_err err = {RS_OK, ""};
+    rs_result r;
+
+    q.text = text;
+    ok(rs_search(a, &q, mem, &r, &err), &err);
+    assert_int_equal(r.n, 1);
+    return r.hits[0].key;
+}
+
+static void check_new(rs_archive *a)
+{
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_stats stats;
+
+    ok(rs_archive_stats(a, &mem, &stats, &err), &err);
+    assert_int_equal(stats.schema_version, RS_SCHEMA_VERSION);
+    assert_int_equal(stats.cases, 9);
+    assert_string_equal(only(a, "pneumothorax", &mem), "two");
+    assert_string_equal(only(a, "no pneumothorax", &mem), "one");
+    assert_string_equal(only(a, "labels:effusion", &mem), "one");
+    rs_arena_clear(&mem);
+}
+
+/* By whoever opens it first, writer or reader, and once. */
+static void test_upgrade(void **state)
+{
+    static const rs_archive_mode modes[] = {RS_ARCHIVE_WRITE, RS_ARCHIVE_READ};
+    rs_err err = {RS_OK, ""};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rs_archive *a;
+        char dir[64];
+        make_folder(dir);
+        make_archive(dir);
+        make_old(dir);
+        a = open_archive(dir, modes[i]);
+        check_new(a);
+        rs_archive_close(a);
+        a = open_archive(dir, RS_ARCHIVE_WRITE);
+        check_new(a);
+        ok(rs_archive_verify(a, &err), &err);
+        rs_archive_close(a);
+        remove_folder(dir);
+    }
+}
+
+/* While another process writes it, a reader is told so instead of being served wrongly. */
+static void test_upgrade_waits(void **state)
+{
+    rs_err err = {RS_OK, ""};
+    rs_archive *a, *b;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    make_archive(dir);
+    a = open_archive(dir, RS_ARCHIVE_WRITE);
+    make_old(dir);
+    assert_int_equal(rs_archive_open(&b, dir, RS_ARCHIVE_READ, &err), RS_EBUSY);
+    assert_null(b);
+    assert_non_null(strstr(err.msg, "upgraded"));
+    rs_archive_close(a);
+    remove_folder(dir);
+}
+
+static void put_file(const char *dir, const char *name, const char *text)
+{
+    char *path = rs_path_join(dir, name);
+    rs_err err = {RS_OK, ""};
+
+    ok(rs_file_write(path, text, strlen(text), &err), &err);
+    rs_free(path);
+}
+
+/* Tables of the user's own: reports are read anew by the next batch, and by the built-in
+ * ones again when these come back. */
+static void test_other_tables(void **state)
+{
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_archive *a;
+    char dir[64], tables[64];
+
+    (void)state;
+    make_folder(dir);
+    make_folder(tables);
+    put_file(tables, "headings.tsv", "findings\tfindings\n");
+    put_file(tables, "context.tsv", "negated\tafter\t0\teffusion\n");
+    put_file(tables, "terms.tsv", "word\thand\t=\t1\tmanus\n");
+    put_file(tables, "spelling.tsv", "");
+    make_archive(dir);
+    a = open_archive(dir, RS_ARCHIVE_WRITE);
+    assert_int_equal(rs_archive_use_lexicon(a, "/nowhere", &err), RS_ENOENT);
+    ok(rs_archive_use_lexicon(a, tables, &err), &err);
+    ok(rs_archive_begin(a, &err), &err);
+    assert_int_equal(rs_archive_use_lexicon(a, NULL, &err), RS_EARG);
+    ok(rs_archive_commit(a, &err), &err);
+    assert_string_equal(only(a, "negated:left", &mem), "one");
+    rs_archive_close(a);
+    a = open_archive(dir, RS_ARCHIVE_WRITE);
+    ok(rs_archive_begin(a, &err), &err);
+    ok(rs_archive_commit(a, &err), &err);
+    check_new(a);
+    rs_archive_close(a);
+    rs_arena_clear(&mem);
+    remove_folder(tables);
+    remove_folder(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_upgrade),
+        cmocka_unit_test(test_upgrade_waits),
+        cmocka_unit_test(test_other_tables),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
