@@ -17,6 +17,7 @@ static double seconds(clockid_t id)
 
 double rs_now_s(void) { return seconds(CLOCK_MONOTONIC); }
 double rs_cpu_s(void) { return seconds(CLOCK_PROCESS_CPUTIME_ID); }
+double rs_thread_cpu_s(void) { return seconds(CLOCK_THREAD_CPUTIME_ID); }
 
 size_t rs_peak_rss_bytes(void)
 {

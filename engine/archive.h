@@ -222,8 +222,18 @@ rs_status rs_archive_stats(rs_archive *a, rs_arena *mem, rs_stats *out, rs_err *
 
 /* Write the next generation of the FAISS caches from the catalog's vectors (writer
  * only, not inside a batch). Nothing is lost without it: a search takes what is newer
- * than the cache from the catalog. RS_OK without work where the caches are current. */
+ * than the cache from the catalog. RS_OK without work where the caches are current.
+ * Readers go on meanwhile. */
 rs_status rs_archive_rebuild(rs_archive *a, rs_err *err);
+/* The same where it pays, as after every run of an indexer: a large cache (above 50,000
+ * vectors) is left as it is until a sixteenth of it has changed. What was removed is not
+ * found, but its bytes are in the cache until then. */
+rs_status rs_archive_catch_up(rs_archive *a, rs_err *err);
+/* That on a thread of its own, so that the writer goes on too: batches may be written
+ * between start and end, one rebuild at a time. `end` waits; it must come before close. */
+typedef struct rs_rebuild rs_rebuild;
+rs_status rs_archive_rebuild_start(rs_archive *a, rs_rebuild **out, rs_err *err);
+rs_status rs_archive_rebuild_end(rs_archive *a, rs_rebuild *job, rs_err *err);
 
 /* Is everything in step: SQLite's own check, foreign keys, the FTS index against its
  * text, one vector of the right size per image and passage, cache checksums. RS_OK,

@@ -47,8 +47,33 @@ int  faiss_Index_search_with_params(const FaissIndex *index, idx_t n, const floa
                                     const FaissSearchParameters *params, float *distances,
                                     idx_t *labels);
 
-/* Ours: threads that FAISS may use in calls from this thread; gives the number before. */
+/* ---- Ours ------------------------------------------------------------------------- */
+
+/* Threads that FAISS may use in calls from this thread; gives the number before. */
 int  rs_faiss_set_threads(int n);
+
+/* What stands below an IndexIDMap, as far as radscout makes them. The codes of *_HALF are
+ * half floats as they stand in the catalog. */
+typedef enum {
+    RS_FAISS_OTHER, RS_FAISS_HALF, RS_FAISS_IVF_HALF, RS_FAISS_IVF_BYTE, RS_FAISS_HNSW_HALF
+} rs_faiss_kind;
+
+rs_faiss_kind rs_faiss_kind_of(const FaissIndex *sub);
+/* Before training: lists hold vectors and not their distance from the centroid, a graph is
+ * built looking at `ef_construction` neighbours. */
+void rs_faiss_set_up(FaissIndex *sub, int ef_construction);
+/* The codes of HALF and HNSW_HALF in order, until the next add. */
+const uint8_t *rs_faiss_codes(const FaissIndex *sub);
+/* One list of an IVF: codes and positions [*n], until the next add. */
+void rs_faiss_list(const FaissIndex *sub, size_t list, const uint8_t **codes, const idx_t **at,
+                   size_t *n);
+/* IVF_BYTE: component j is low[j] + (code + 0.5) / 255 * range[j]. */
+void rs_faiss_byte_ranges(const FaissIndex *sub, const float **low, const float **range);
+/* Give the memory of a list back; the index is then only good for its centroids. */
+void rs_faiss_drop_list(FaissIndex *sub, size_t list);
+/* Add to an IndexIDMap over an IVF, the list of each vector being known. */
+int  rs_faiss_add_to_lists(FaissIndex *idmap, idx_t n, const float *x, const idx_t *ids,
+                           const idx_t *lists);
 
 #ifdef __cplusplus
 }

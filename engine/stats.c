@@ -120,22 +120,7 @@ rs_status rs_archive_stats(rs_archive *a, rs_arena *mem, rs_stats *out, rs_err *
     return st;
 }
 
-/* ---- Rebuild, verify ------------------------------------------------- */
-
-rs_status rs_archive_rebuild(rs_archive *a, rs_err *err)
-{
-    rs_status st = RS_OK;
-
-    if (a->lock < 0)
-        return rs_fail(err, RS_EARG, "archive %s: opened for reading only", a->folder);
-    if (rs_db_writing(a->db))
-        return rs_fail(err, RS_EARG, "rebuild: not inside a batch");
-    a->data_version = -1;
-    for (int kind = 0; st == RS_OK && kind < RS_KINDS; kind++)
-        if (a->vectors[kind])
-            st = rs_vectors_rebuild(a->vectors[kind], err);
-    return st;
-}
+/* ---- Verify ---------------------------------------------------------- */
 
 /* A statement that gives the row "ok", or no row. */
 static rs_status expect_clean(rs_archive *a, const char *sql, const char *what, rs_err *err)

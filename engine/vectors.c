@@ -1,52 +1,33 @@
 /* vectors.c - see vectors.h.
  *
- * A generation is one row of vector_caches and one file. The file is written, synced and
- * renamed first, the row committed after; only then are older files removed. A crash in
- * between leaves a file that no row names, which the next rebuild removes. A reader that
- * holds an older generation keeps searching its memory until its next refresh.
+ * vectors_build.c makes generations. A reader that holds an older one keeps searching its
+ * memory until its next refresh.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "engine/vectors.h"
+#include "engine/vectors_int.h"
 
 #include "base/alloc.h"
-#include "base/bytes.h"
 #include "base/log.h"
 #include "embeddings/half.h"
 
-#include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { CHUNK = 512 };                  /* vectors unpacked at a time */
 
-struct rs_vectors {
-    rs_db  *db;
-    char   *folder;                    /* ARCHIVE/vectors/<encoder> */
-    rs_kind kind;
-    size_t  dim;
-    bool    loaded;
-    int64_t generation;                /* of the catalog's row when loaded */
-    int64_t tombstone;                 /* last one applied */
-    rs_vector_index *base, *tail;      /* either may be NULL */
-};
-
-typedef struct {
-    int64_t generation, vectors, last_id;
-    char    sha[RS_SHA256_HEX];
-} cache_row;
-
-static const char *const kind_names[] = {"image", "passage"};
+const char *const rs_kind_names[RS_KINDS] = {"image", "passage"};
 
 /* The statements of a kind: whole literals, since SQL is never put together. */
-static const struct { const char *after, *count; } sql_of[] = {
+static const struct { const char *after, *one, *setting; } sql_of[] = {
     {"SELECT id, vector FROM image_vectors WHERE id > ?1 ORDER BY id",
-     "SELECT count(*), coalesce(max(id), 0) FROM image_vectors"},
+     "SELECT id, vector FROM image_vectors WHERE id = ?1",
+     "SELECT value FROM meta WHERE key = 'vectors.image'"},
     {"SELECT id, vector FROM passage_vectors WHERE id > ?1 ORDER BY id",
-     "SELECT count(*), coalesce(max(id), 0) FROM passage_vectors"},
+     "SELECT id, vector FROM passage_vectors WHERE id = ?1",
+     "SELECT value FROM meta WHERE key = 'vectors.passage'"},
 };
 
 /* ---- Make, free ------------------------------------------------------ */
@@ -96,26 +77,52 @@ int64_t rs_vectors_generation(const rs_vectors *v) { return v->base ? v->generat
 
 /* ---- From the catalog ------------------------------------------------ */
 
-static rs_status read_row(rs_vectors *v, cache_row *row, rs_err *err)
+rs_status rs_vectors_read_row(rs_vectors *v, rs_cache_row *row, rs_err *err)
 {
     rs_stmt s = rs_db_use(v->db,
-        "SELECT generation, vectors, last_id, sha256 FROM vector_caches WHERE kind = ?1", err);
+        "SELECT generation, vectors, last_id, sha256, factory FROM vector_caches"
+        " WHERE kind = ?1", err);
 
-    *row = (cache_row){0};
+    *row = (rs_cache_row){0};
     rs_bind_int(&s, 1, v->kind);
     if (rs_step(&s)) {
-        const char *sha = rs_col_text(&s, 3);
+        const char *sha = rs_col_text(&s, 3), *factory = rs_col_text(&s, 4);
         row->generation = rs_col_int(&s, 0);
         row->vectors = rs_col_int(&s, 1);
         row->last_id = rs_col_int(&s, 2);
         snprintf(row->sha, sizeof row->sha, "%s", sha ? sha : "");
+        snprintf(row->factory, sizeof row->factory, "%s", factory ? factory : "");
     }
     return rs_done(&s);
 }
 
-static char *cache_path(const rs_vectors *v, int64_t generation)
+/* "ivf 1024 8 24 0.21 0.99 auto"; one that cannot be read is none. */
+rs_status rs_vectors_read_setting(rs_vectors *v, rs_vectors_setting *out, rs_err *err)
 {
-    return rs_sprintf("%s/%s.%lld.faiss", v->folder, kind_names[v->kind], (long long)generation);
+    rs_stmt s = rs_db_use(v->db, sql_of[v->kind].setting, err);
+    rs_vectors_setting it = {.recall = RS_RECALL_WANTED};
+    char kind[8], how[8];
+
+    *out = it;
+    if (rs_step(&s)) {
+        const char *text = rs_col_text(&s, 0);
+        if (text && sscanf(text, "%7s %zu %zu %zu %f %lf %7s", kind, &it.index.lists,
+                           &it.index.effort[0], &it.index.effort[1], &it.index.margin, &it.recall,
+                           how) == 7 &&
+            isfinite(it.index.margin) &&
+            rs_index_kind_of(kind, &it.index.kind) && it.recall > 0 && it.recall <= 1) {
+            it.there = true;
+            it.tuned = strcmp(how, "tuned") == 0;
+            *out = it;
+        }
+    }
+    return rs_done(&s);
+}
+
+char *rs_vectors_cache_path(const rs_vectors *v, int64_t generation)
+{
+    return rs_sprintf("%s/%s.%lld.faiss", v->folder, rs_kind_names[v->kind],
+                      (long long)generation);
 }
 
 /* One blob to floats. */
@@ -126,14 +133,14 @@ static rs_status unpack(rs_vectors *v, rs_stmt *s, float *x)
 
     if (!blob || len != 2 * v->dim)
         return rs_fail(s->err, RS_ECORRUPT, "%s: vector of %s %lld: %zu bytes, wanted %zu",
-                       rs_db_path(v->db), kind_names[v->kind], (long long)rs_col_int(s, 0), len,
+                       rs_db_path(v->db), rs_kind_names[v->kind], (long long)rs_col_int(s, 0), len,
                        2 * v->dim);
     rs_half_unpack(x, blob, v->dim);
     return RS_OK;
 }
 
-/* Add all vectors of the catalog after `last` to `index`. */
-static rs_status load_after(rs_vectors *v, rs_vector_index *index, int64_t last, rs_err *err)
+rs_status rs_vectors_each(rs_vectors *v, int64_t last, size_t stride, rs_vectors_take take,
+                          void *ctx, rs_err *err)
 {
     float *x = rs_calloc_aligned(CHUNK * v->dim, sizeof *x);
     rs_status st = RS_OK, done;
@@ -145,11 +152,13 @@ static rs_status load_after(rs_vectors *v, rs_vector_index *index, int64_t last,
         return rs_fail(err, RS_ENOMEM, "vectors: no memory");
     s = rs_db_use(v->db, sql_of[v->kind].after, err);
     rs_bind_int(&s, 1, last);
-    while (st == RS_OK && rs_step(&s)) {
+    for (size_t i = 0; st == RS_OK && rs_step(&s); i++) {
+        if (i % stride)
+            continue;
         ids[n] = rs_col_int(&s, 0);
         st = unpack(v, &s, x + n * v->dim);
         if (st == RS_OK && ++n == CHUNK) {
-            st = rs_vector_index_add(index, ids, x, n, err);
+            st = take(ctx, ids, x, n, err);
             n = 0;
         }
     }
@@ -157,13 +166,68 @@ static rs_status load_after(rs_vectors *v, rs_vector_index *index, int64_t last,
     if (st == RS_OK)
         st = done;
     if (st == RS_OK)
-        st = rs_vector_index_add(index, ids, x, n, err);
+        st = take(ctx, ids, x, n, err);
     rs_free(x);
     return st;
 }
 
+rs_status rs_vectors_first_after(rs_vectors *v, int64_t after, int64_t *id, float *x, rs_err *err)
+{
+    rs_stmt s = rs_db_use(v->db, sql_of[v->kind].after, err);
+    rs_status st = RS_OK, done;
+
+    *id = 0;
+    rs_bind_int(&s, 1, after);
+    if (rs_step(&s)) {
+        *id = rs_col_int(&s, 0);
+        st = unpack(v, &s, x);
+    }
+    done = rs_done(&s);
+    return st == RS_OK ? done : st;
+}
+
+rs_status rs_vectors_add_to(void *index, const int64_t *ids, const float *x, size_t n, rs_err *err)
+{
+    return rs_vector_index_add(index, ids, x, n, err);
+}
+
+rs_status rs_vectors_half(void *ctx, int64_t id, uint16_t *half, rs_err *err)
+{
+    rs_vectors *v = ctx;
+    rs_stmt s = rs_db_use(v->db, sql_of[v->kind].one, err);
+    rs_status st = RS_OK, done;
+
+    rs_bind_int(&s, 1, id);
+    if (rs_step(&s)) {
+        size_t len;
+        const void *blob = rs_col_blob(&s, 1, &len);
+        if (blob && len == 2 * v->dim)
+            memcpy(half, blob, len);
+        else
+            st = rs_fail(err, RS_ECORRUPT, "%s: vector of %s %lld: %zu bytes, wanted %zu",
+                         rs_db_path(v->db), rs_kind_names[v->kind], (long long)id, len,
+                         2 * v->dim);
+    } else {
+        memset(half, 0xFF, 2 * v->dim);      /* not there any more: not a number, not found */
+    }
+    done = rs_done(&s);
+    return st == RS_OK ? done : st;
+}
+
+/* Look as hard as was measured, where that was this kind of index. */
+static rs_status use_setting(rs_vectors *v, rs_err *err)
+{
+    const rs_index_setting *is = rs_vector_index_setting(v->base);
+    rs_vectors_setting s;
+    rs_status st = rs_vectors_read_setting(v, &s, err);
+
+    if (st == RS_OK && s.there && s.index.kind == is->kind && s.index.lists == is->lists)
+        rs_vector_index_set_effort(v->base, &s.index);
+    return st;
+}
+
 /* The cache file as the base; where that cannot be, no base. */
-static rs_status load_base(rs_vectors *v, const cache_row *row, rs_err *err)
+static rs_status load_base(rs_vectors *v, const rs_cache_row *row, rs_err *err)
 {
     rs_err why = {RS_OK, ""};
     rs_status st;
@@ -171,7 +235,7 @@ static rs_status load_base(rs_vectors *v, const cache_row *row, rs_err *err)
 
     if (row->generation == 0)
         return RS_OK;
-    path = cache_path(v, row->generation);
+    path = rs_vectors_cache_path(v, row->generation);
     if (!path)
         return rs_fail(err, RS_ENOMEM, "vectors: no memory");
     st = rs_vector_index_read(&v->base, path, row->sha, v->dim, &why);
@@ -186,8 +250,10 @@ static rs_status load_base(rs_vectors *v, const cache_row *row, rs_err *err)
         rs_vector_index_free(v->base);
         v->base = NULL;
         rs_log_error(RS_LOG_WARN, "vector cache not used; searching the catalog's vectors", &why);
+        return RS_OK;
     }
-    return RS_OK;
+    rs_vector_index_set_source(v->base, rs_vectors_half, v);
+    return use_setting(v, err);
 }
 
 static rs_status apply_tombstones(rs_vectors *v, rs_err *err)
@@ -213,176 +279,28 @@ static rs_status load_tail(rs_vectors *v, rs_err *err)
     rs_status st = RS_OK;
 
     if (!v->tail)
-        st = rs_vector_index_new(&v->tail, v->dim, 0, err);
-    return st == RS_OK ? load_after(v, v->tail, last, err) : st;
+        st = rs_vector_index_new(&v->tail, v->dim, NULL, err);
+    return st == RS_OK ? rs_vectors_each(v, last, 1, rs_vectors_add_to, v->tail, err) : st;
 }
 
 rs_status rs_vectors_refresh(rs_vectors *v, rs_err *err)
 {
-    cache_row row;
-    rs_status st = read_row(v, &row, err);
+    rs_cache_row row;
+    rs_status st = rs_vectors_read_row(v, &row, err);
 
     if (st != RS_OK)
         return st;
     if (!v->loaded || row.generation != v->generation) {
         unload(v);
         v->generation = row.generation;
-        if ((st = load_base(v, &row, err)) != RS_OK)
+        if ((st = load_base(v, &row, err)) != RS_OK) {
+            unload(v);
             return st;
+        }
     }
     v->loaded = true;
     if ((st = apply_tombstones(v, err)) != RS_OK || (st = load_tail(v, err)) != RS_OK)
         unload(v);                         /* half taken in: begin again next time */
-    return st;
-}
-
-/* ---- The next generation --------------------------------------------- */
-
-/* Does a file with that digest stand where the row says? */
-static rs_status check_file(rs_vectors *v, const cache_row *row, rs_err *err)
-{
-    char *path = cache_path(v, row->generation);
-    char sha[RS_SHA256_HEX];
-    rs_status st;
-
-    if (!path)
-        return rs_fail(err, RS_ENOMEM, "vectors: no memory");
-    st = rs_sha256_file(sha, path, err);
-    if (st == RS_OK && strcmp(sha, row->sha) != 0)
-        st = rs_fail(err, RS_ECORRUPT, "%s: checksum %.12s, wanted %.12s", path, sha, row->sha);
-    else if (st == RS_ENOENT)
-        st = rs_fail(err, RS_ECORRUPT, "%s: is missing", path);
-    rs_free(path);
-    return st;
-}
-
-rs_status rs_vectors_check_cache(rs_vectors *v, rs_err *err)
-{
-    cache_row row;
-    rs_status st = read_row(v, &row, err);
-
-    return st != RS_OK || row.generation == 0 ? st : check_file(v, &row, err);
-}
-
-/* Whether the current generation holds just what the catalog holds. */
-static rs_status is_current(rs_vectors *v, const cache_row *row, bool *current, size_t *count,
-                            rs_err *err)
-{
-    int64_t last = 0, tombs = 0;
-    rs_status st;
-    rs_stmt s;
-
-    *count = 0;
-    s = rs_db_use(v->db, sql_of[v->kind].count, err);
-    if (rs_step(&s)) {
-        *count = (size_t)rs_col_int(&s, 0);
-        last = rs_col_int(&s, 1);
-    }
-    if ((st = rs_done(&s)) != RS_OK)
-        return st;
-    s = rs_db_use(v->db, "SELECT count(*) FROM tombstones WHERE kind = ?1", err);
-    rs_bind_int(&s, 1, v->kind);
-    if (rs_step(&s))
-        tombs = rs_col_int(&s, 0);
-    if ((st = rs_done(&s)) != RS_OK)
-        return st;
-    *current = tombs == 0 && (size_t)row->vectors == *count && row->last_id == last &&
-               (row->generation == 0 || check_file(v, row, NULL) == RS_OK);
-    return RS_OK;
-}
-
-static rs_status write_row(rs_vectors *v, const cache_row *row, const char *factory,
-                           const char *file, uint64_t bytes, rs_err *err)
-{
-    rs_status st;
-    rs_stmt s = rs_db_use(v->db,
-        "INSERT OR REPLACE INTO vector_caches"
-        "(kind, generation, factory, file, sha256, bytes, vectors, last_id)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", err);
-
-    rs_bind_int(&s, 1, v->kind);
-    rs_bind_int(&s, 2, row->generation);
-    rs_bind_text(&s, 3, factory);
-    rs_bind_text(&s, 4, file);
-    rs_bind_text(&s, 5, row->sha);
-    rs_bind_int(&s, 6, (int64_t)bytes);
-    rs_bind_int(&s, 7, row->vectors);
-    rs_bind_int(&s, 8, row->last_id);
-    if ((st = rs_run(&s)) != RS_OK)
-        return st;
-    s = rs_db_use(v->db, "DELETE FROM tombstones WHERE kind = ?1", err);
-    rs_bind_int(&s, 1, v->kind);
-    return rs_run(&s);
-}
-
-/* Remove the files of this kind that are not of `generation`. */
-static void remove_others(const rs_vectors *v, int64_t generation)
-{
-    DIR *d = opendir(v->folder);
-    char keep[64], prefix[16];
-    const struct dirent *e;
-
-    if (!d)
-        return;
-    snprintf(prefix, sizeof prefix, "%s.", kind_names[v->kind]);
-    snprintf(keep, sizeof keep, "%s%lld.faiss", prefix, (long long)generation);
-    while ((e = readdir(d)))
-        if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 && strcmp(e->d_name, keep) != 0)
-            unlinkat(dirfd(d), e->d_name, 0);
-    closedir(d);
-}
-
-/* File and row of the generation after `row`, inside a write transaction. */
-static rs_status write_next(rs_vectors *v, cache_row *row, size_t count, rs_err *err)
-{
-    rs_vector_index *index = NULL;
-    char *path = NULL;
-    struct stat sb;
-    rs_status st;
-
-    row->generation++;
-    path = cache_path(v, row->generation);
-    if (!path)
-        return rs_fail(err, RS_ENOMEM, "vectors: no memory");
-    if ((st = rs_mkdirs(v->folder, err)) != RS_OK ||
-        (st = rs_vector_index_new(&index, v->dim, count, err)) != RS_OK ||
-        (st = load_after(v, index, 0, err)) != RS_OK ||
-        (st = rs_vector_index_write(index, path, row->sha, err)) != RS_OK)
-        goto done;
-    if (stat(path, &sb) != 0) {
-        st = rs_fail_errno(err, "stat %s", path);
-        goto done;
-    }
-    row->vectors = (int64_t)rs_vector_index_count(index);
-    row->last_id = rs_vector_index_last_id(index);
-    st = write_row(v, row, rs_vector_index_factory(index), path + strlen(v->folder) + 1,
-                   (uint64_t)sb.st_size, err);
-done:
-    rs_vector_index_free(index);
-    rs_free(path);
-    return st;
-}
-
-rs_status rs_vectors_rebuild(rs_vectors *v, rs_err *err)
-{
-    bool current = false;
-    size_t count;
-    cache_row row;
-    rs_status st;
-
-    if ((st = rs_db_begin(v->db, err)) != RS_OK)
-        return st;
-    if ((st = read_row(v, &row, err)) != RS_OK ||
-        (st = is_current(v, &row, &current, &count, err)) != RS_OK)
-        goto done;
-    if (current)
-        goto done;
-    if ((st = write_next(v, &row, count, err)) != RS_OK)
-        goto done;
-    if ((st = rs_db_commit(v->db, err)) == RS_OK)
-        remove_others(v, row.generation);
-done:
-    rs_db_rollback(v->db);
     return st;
 }
 
@@ -393,7 +311,7 @@ static rs_status select_in(const rs_vector_index *index, const int64_t *ids, siz
 {
     if (!index)
         return RS_OK;
-    *bits = rs_new(mem, uint8_t, rs_vector_index_bitmap_bytes(index) + 1);
+    *bits = rs_new(mem, uint8_t, rs_vector_index_bitmap_bytes(index) + 8);
     if (!*bits)
         return rs_fail(err, RS_ENOMEM, "filter: no memory");
     *set += rs_vector_index_select(index, ids, n, *bits);
@@ -407,6 +325,7 @@ rs_status rs_vectors_select(const rs_vectors *v, const int64_t *ids, size_t n, r
 
     *out = (rs_selection){0};
     st = select_in(v->base, ids, n, mem, &out->base, &out->n, err);
+    out->in_base = out->n;
     return st != RS_OK ? st : select_in(v->tail, ids, n, mem, &out->tail, &out->n, err);
 }
 
@@ -444,9 +363,11 @@ rs_status rs_vectors_search(const rs_vectors *v, const float *q, size_t k,
     if (!a || !b || !*out)
         return rs_fail(err, RS_ENOMEM, "vector search: no memory");
     if (v->base)
-        st = rs_vector_index_search(v->base, q, k, sel ? sel->base : NULL, a, &na, err);
+        st = rs_vector_index_search(v->base, q, k, sel ? sel->base : NULL, sel ? sel->in_base : 0, a, &na,
+                                    err);
     if (st == RS_OK && v->tail)
-        st = rs_vector_index_search(v->tail, q, k, sel ? sel->tail : NULL, b, &nb, err);
+        st = rs_vector_index_search(v->tail, q, k, sel ? sel->tail : NULL,
+                                    sel ? sel->n - sel->in_base : 0, b, &nb, err);
     if (st == RS_OK)
         *n = merge(*out, k, a, na, b, nb);
     return st;

@@ -9,6 +9,10 @@
  * less the tombstones since. So a new vector is found and a removed one is not, at once,
  * whether or not anybody writes another generation.
  *
+ * Which kind of index the base is, and how hard it must look, stands in the catalog's table
+ * meta under "vectors.image" and "vectors.passage": what suits the size, measured whenever a
+ * generation is written, or what `radscout index-tune` found.
+ *
  * One thread at a time; inside the archive's snapshot or batch as said.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -37,9 +41,13 @@ void      rs_vectors_free(rs_vectors *v);              /* NULL is fine */
  * or of another generation is left aside (a warning in the log), never an error. */
 rs_status rs_vectors_refresh(rs_vectors *v, rs_err *err);
 
-/* Write the next generation unless the current one is complete and whole. A write
- * transaction of its own. */
-rs_status rs_vectors_rebuild(rs_vectors *v, rs_err *err);
+/* Write the next generation where that is worth it: where there is none that is whole and
+ * of the wanted kind, and where the catalog has changed; with `lazy`, of more than RS_FLAT_MOST
+ * vectors, by more than a sixteenth (the tail is searched exactly until then). The vectors are read
+ * in one snapshot, the file is made beside whatever else goes on, and only putting the new
+ * row in is a write transaction. `other`: the other kind of the same archive, for queries to
+ * measure with; may be NULL. */
+rs_status rs_vectors_rebuild(rs_vectors *v, rs_vectors *other, bool lazy, rs_err *err);
 /* RS_ECORRUPT where a cache is recorded but its file is not there as recorded. */
 rs_status rs_vectors_check_cache(rs_vectors *v, rs_err *err);
 
@@ -48,8 +56,8 @@ int64_t rs_vectors_generation(const rs_vectors *v);    /* of the base; 0: none i
 
 /* Which ids may be found. */
 typedef struct {
-    size_t   n;                    /* of them in the index */
-    uint8_t *base, *tail;          /* bitmaps over positions */
+    size_t   n, in_base;           /* of them in the index, and in its base */
+    uint8_t *base, *tail;          /* bitmaps over slots */
 } rs_selection;
 
 /* From ascending ids; in `mem`; good until the next refresh. */

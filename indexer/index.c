@@ -49,7 +49,7 @@ rs_status rs_index_run(rs_archive *a, const rs_encoder *e, const char *source,
     if (st == RS_OK)
         st = rs_index_clean_up(&x, err);
     if (st == RS_OK)
-        st = rs_archive_rebuild(a, err);
+        st = rs_archive_catch_up(a, err);
     end_run(&x);
     r->seconds = rs_now_s() - start;
     return st;

@@ -107,7 +107,7 @@ static void test_help_of_every_command(void **state)
     assert_non_null(line);
     for (line = strtok_r(line, "\n", &rest); (line = strtok_r(NULL, "\n", &rest)) != NULL && line[0] == ' ';) {
         char name[64] = "", usage[128], *two;
-        sscanf(line, "  %63[a-z ]", name);
+        sscanf(line, "  %63[a-z -]", name);
         for (size_t n = strlen(name); n && name[n - 1] == ' ';)
             name[--n] = '\0';
         if ((two = strstr(name, "  ")) != NULL)
