@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/kernels_int.h"
 
+#include "base/cpu.h"
+
 size_t rs_kernels_list(const rs_kernels *list[RS_KERNEL_SETS])
 {
     size_t n = 0;
@@ -9,11 +11,9 @@ size_t rs_kernels_list(const rs_kernels *list[RS_KERNEL_SETS])
     list[n++] = &rs_kernels_reference;
     list[n++] = &rs_kernels_generic;
 #ifdef __x86_64__
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (rs_cpu_avx2())
         list[n++] = &rs_kernels_avx2;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (rs_cpu_avx512())
         list[n++] = &rs_kernels_avx512;
 #endif
     return n;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "embeddings/kernels.h"
 #include "embeddings/linear_int.h"
 #include "embeddings/matmul.h"
@@ -82,13 +83,12 @@ size_t rs_linear_list(const rs_linear_set *list[RS_LINEAR_SETS])
     list[n++] = &rs_linear_generic;
 #ifdef __x86_64__
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (rs_cpu_avx2()) {
         list[n++] = &rs_linear_avx2;
         if (has_avxvnni())
             list[n++] = &rs_linear_avxvnni;
     }
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    if (rs_cpu_avx512()) {
         list[n++] = &rs_linear_avx512;
         if (__builtin_cpu_supports("avx512vnni")) {
             list[n++] = &rs_linear_vnni;

@@ -126,7 +126,7 @@ bool rs_linear_amx_runs(void)
     pthread_once(&asked, ask);
     return runs;
 }
-#else
+#elif defined __x86_64__
 #include "embeddings/linear_int.h"
 
 /* A compiler that does not know it. */
@@ -136,4 +136,6 @@ bool rs_linear_amx_runs(void)
 {
     return false;
 }
+#else
+typedef int rs_no_amx;
 #endif

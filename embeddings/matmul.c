@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "embeddings/matmul.h"
 
+#include "base/cpu.h"
 #include "embeddings/kernels.h"
 
 #include <assert.h>
@@ -77,11 +78,9 @@ const char *rs_matmul_core_wanted(void)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         if (strcasecmp(core, good[i]) == 0)
             return NULL;
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (rs_cpu_avx512())
         return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (rs_cpu_avx2())
         return "Haswell";
 #endif
     return NULL;

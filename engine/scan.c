@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/scan.h"
 
+#include "base/cpu.h"
 #include "embeddings/half.h"
 
 #include <string.h>
@@ -45,10 +46,9 @@ size_t rs_scan_list(const rs_scan_set *list[RS_SCAN_SETS])
     list[n++] = &rs_scan_generic;
 #ifdef __x86_64__
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (rs_cpu_avx2()) {
         list[n++] = &rs_scan_avx2;
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+        if (rs_cpu_avx512()) {
             list[n++] = &rs_scan_avx512;
             if (__builtin_cpu_supports("avx512vnni"))
                 list[n++] = &rs_scan_vnni;
