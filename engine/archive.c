@@ -356,6 +356,15 @@ void rs_archive_rollback(rs_archive *a)
         rs_db_rollback(a->db);
 }
 
+rs_status rs_archive_may_write(const rs_archive *a, const char *what, rs_err *err)
+{
+    if (a->lock < 0)
+        return rs_fail(err, RS_EARG, "%s: archive %s is opened for reading only", what, a->folder);
+    if (rs_db_writing(a->db))
+        return rs_fail(err, RS_EARG, "%s: not inside a batch", what);
+    return RS_OK;
+}
+
 rs_status rs_archive_need_batch(const rs_archive *a, const char *what, rs_err *err)
 {
     if (!rs_db_writing(a->db))

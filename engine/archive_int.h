@@ -29,6 +29,8 @@ rs_status rs_archive_refresh(rs_archive *a, rs_err *err);
 rs_status rs_archive_read_again(rs_archive *a, rs_err *err);
 /* The encoder alone. */
 rs_status rs_archive_refresh_encoder(rs_archive *a, rs_err *err);
+/* "WHAT: ... opened for reading only" in a reader, "WHAT: not inside a batch" in one. */
+rs_status rs_archive_may_write(const rs_archive *a, const char *what, rs_err *err);
 /* "WHAT needs an open batch" unless one is open. */
 rs_status rs_archive_need_batch(const rs_archive *a, const char *what, rs_err *err);
 

@@ -22,18 +22,20 @@ typedef struct {
 
 /* ---- What is looked for ---------------------------------------------------- */
 
-static void add(erasing *e, const char *what, const void *bytes, size_t len)
+/* NULL where it is too short to be looked for, or without memory. */
+static rs_needle *add(erasing *e, const char *what, const void *bytes, size_t len)
 {
     void *array = e->list;
 
     if (len < RS_NEEDLE_LEAST || e->failed)
-        return;
+        return NULL;
     if (!rs_arena_grow(&e->mem, &array, &e->cap, e->n, sizeof *e->list)) {
         e->failed = true;
-        return;
+        return NULL;
     }
     e->list = array;
-    e->list[e->n++] = (rs_needle){.what = what, .bytes = bytes, .len = len};
+    e->list[e->n] = (rs_needle){.what = what, .bytes = bytes, .len = len};
+    return &e->list[e->n++];
 }
 
 static void add_name(erasing *e, const char *what, const char *text)
@@ -70,7 +72,19 @@ static void add_attributes(erasing *e, const char *attributes)
     json_decref(o);
 }
 
-/* A vector as the catalog has it, and as the cache does. */
+/* One form of a vector; `blob` is how the catalog knows it. */
+static void add_form(erasing *e, const char *what, const void *bytes, size_t len, const void *blob,
+                     size_t blob_len)
+{
+    rs_needle *n = add(e, what, bytes, len);
+
+    if (n) {
+        n->blob = blob;
+        n->blob_len = blob_len;
+    }
+}
+
+/* A vector as the catalog has it, and as floats. */
 static void add_vector(erasing *e, const char *what, const void *half, size_t len)
 {
     void *blob = rs_new(&e->mem, uint16_t, len / 2 + 1);
@@ -82,12 +96,8 @@ static void add_vector(erasing *e, const char *what, const void *half, size_t le
     }
     memcpy(blob, half, len);
     rs_half_unpack(wide, blob, len / 2);
-    add(e, what, blob, len);
-    add(e, what, wide, len / 2 * sizeof *wide);
-    for (size_t i = e->n < 2 ? 0 : e->n - 2; i < e->n; i++) {
-        e->list[i].blob = blob;
-        e->list[i].blob_len = len;
-    }
+    add_form(e, what, blob, len, blob, len);
+    add_form(e, what, wide, len / 2 * sizeof *wide, blob, len);
 }
 
 static rs_status add_vectors(erasing *e, const char *sql, const char *what, const char *key, rs_err *err)
@@ -283,20 +293,11 @@ static rs_status prove(erasing *e, rs_erasure *out, rs_err *err)
     return RS_OK;
 }
 
-static rs_status may_write(const rs_archive *a, const char *what, rs_err *err)
-{
-    if (a->lock < 0)
-        return rs_fail(err, RS_EARG, "%s: archive %s is opened for reading only", what, a->folder);
-    if (rs_db_writing(a->db))
-        return rs_fail(err, RS_EARG, "%s: not inside a batch", what);
-    return RS_OK;
-}
-
 rs_status rs_archive_erase(rs_archive *a, const char *const *keys, size_t n, rs_erasure *out,
                            rs_err *err)
 {
     erasing e = {.a = a};
-    rs_status st = may_write(a, "erase", err);
+    rs_status st = rs_archive_may_write(a, "erase", err);
 
     *out = (rs_erasure){0};
     for (size_t i = 0; st == RS_OK && i < n; i++)
@@ -310,7 +311,7 @@ rs_status rs_archive_erase(rs_archive *a, const char *const *keys, size_t n, rs_
 
 rs_status rs_archive_purge(rs_archive *a, rs_err *err)
 {
-    rs_status st = may_write(a, "purge", err);
+    rs_status st = rs_archive_may_write(a, "purge", err);
 
     if (st == RS_OK)
         st = rs_db_exec(a->db, "INSERT INTO case_fts(case_fts) VALUES('rebuild')", err);

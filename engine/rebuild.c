@@ -20,18 +20,9 @@ static rs_status rebuild_all(rs_vectors *const vectors[RS_KINDS], bool lazy, rs_
     return st;
 }
 
-static rs_status may_rebuild(const rs_archive *a, const char *what, rs_err *err)
-{
-    if (a->lock < 0)
-        return rs_fail(err, RS_EARG, "archive %s: opened for reading only", a->folder);
-    if (rs_db_writing(a->db))
-        return rs_fail(err, RS_EARG, "%s: not inside a batch", what);
-    return RS_OK;
-}
-
 rs_status rs_archive_rebuild(rs_archive *a, rs_err *err)
 {
-    rs_status st = may_rebuild(a, "rebuild", err);
+    rs_status st = rs_archive_may_write(a, "rebuild", err);
 
     if (st != RS_OK)
         return st;
@@ -41,7 +32,7 @@ rs_status rs_archive_rebuild(rs_archive *a, rs_err *err)
 
 rs_status rs_archive_catch_up(rs_archive *a, rs_err *err)
 {
-    rs_status st = may_rebuild(a, "catch up", err);
+    rs_status st = rs_archive_may_write(a, "catch up", err);
 
     if (st != RS_OK)
         return st;
@@ -52,7 +43,7 @@ rs_status rs_archive_catch_up(rs_archive *a, rs_err *err)
 rs_status rs_archive_tune(rs_archive *a, const rs_tune_options *o, rs_arena *mem,
                           rs_tune_report report[RS_KINDS], rs_err *err)
 {
-    rs_status st = may_rebuild(a, "tune", err);
+    rs_status st = rs_archive_may_write(a, "tune", err);
 
     for (int kind = 0; kind < RS_KINDS; kind++)
         report[kind] = (rs_tune_report){0};
