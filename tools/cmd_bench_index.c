@@ -1,38 +1,14 @@
 /* cmd_bench_index.c - radscout bench index SOURCE
  * SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700                  /* nftw */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "commands.h"
 #include "indexer/index.h"
 #include "model.h"
+#include "scratch_folder.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { OPEN_FOLDERS = 16 };
-
-/* ---- An archive for the time being ----------------------------------- */
-
-static int remove_one(const char *path, const struct stat *sb, int kind, struct FTW *ftw)
-{
-    (void)sb;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-/* A folder of our own in $TMPDIR or /tmp; the caller removes it and rs_free()s the name. */
-static rs_status make_folder(char **out, rs_err *err)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    *out = rs_sprintf("%s/radscout-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!*out)
-        return rs_fail(err, RS_ENOMEM, "no memory");
-    return mkdtemp(*out) ? RS_OK : rs_fail_errno(err, "make %s", *out);
-}
 
 static rs_status measure(const char *folder, rs_cli *c, const rs_encoder *e, rs_pool *pool,
                          size_t batch, rs_index_report *r, rs_err *err)
@@ -71,14 +47,8 @@ static int print_json(const rs_cli *c, const rs_encoder *e, size_t threads, cons
         "seconds", r->seconds, "per_second", per_second(r), "read_s", r->read_thread_s,
         "decode_s", r->decode_thread_s, "resize_s", r->resize_thread_s, "encode_s", r->encode_s,
         "write_s", r->write_s, "rss_mib", rss_mib());
-    char *text = o ? rs_json_text(o) : NULL;
 
-    json_decref(o);
-    if (!text)
-        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the result"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(c, o);
 }
 
 static int print_text(const rs_cli *c, const rs_encoder *e, size_t threads, const rs_index_report *r)
@@ -108,7 +78,7 @@ static int run(rs_cli *c)
 {
     rs_encoder *e = NULL;
     rs_pool *pool = NULL;
-    char *folder = NULL;
+    const char *folder = NULL;
     rs_index_report r;
     long long batch;
     rs_err err = {0};
@@ -118,7 +88,8 @@ static int run(rs_cli *c)
         return RS_EXIT_USAGE;
     if (!rs_model_pool(&pool, c, &code))
         return code;
-    if (rs_model_open(&e, c, NULL, NULL, &err) != RS_OK || make_folder(&folder, &err) != RS_OK) {
+    if (rs_model_open(&e, c, NULL, NULL, &err) != RS_OK ||
+        !(folder = rs_scratch_make(rs_cli_arena(c), &err))) {
         code = rs_cli_fail(c, &err);
         goto done;
     }
@@ -128,9 +99,8 @@ static int run(rs_cli *c)
         code = print_json(c, e, rs_pool_size(pool), &r);
     else
         code = print_text(c, e, rs_pool_size(pool), &r);
-    nftw(folder, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
 done:
-    rs_free(folder);
+    rs_scratch_remove(folder);
     rs_encoder_close(e);
     rs_pool_free(pool);
     return code;

@@ -3,12 +3,12 @@
 #include "base/alloc.h"
 #include "commands.h"
 #include "engine/bench_search.h"
+#include "scratch_folder.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MANY_FOR_GRAPH = 200000 };
 
@@ -65,9 +65,8 @@ static bool next_size(const char **at, size_t *n, bool *bad)
 static int run(rs_cli *c)
 {
     rs_bench_search_request q = {.row = print_row, .ctx = c};
-    const char *sizes = rs_cli_value(c, "n", "100000"), *tmp = getenv("TMPDIR");
-    char *folder = rs_arena_sprintf(rs_cli_arena(c), "%s/radscout-bench-XXXXXX",
-                                    tmp && *tmp ? tmp : "/tmp");
+    const char *sizes = rs_cli_value(c, "n", "100000");
+    rs_err scratch = {0};
     bool bad = false, any = false;
     long long dim, queries, seed;
     int code = RS_EXIT_OK;
@@ -87,9 +86,8 @@ static int run(rs_cli *c)
     q.export = rs_cli_value(c, "export", NULL);
     for (int k = 0; k < RS_INDEX_KINDS; k++)
         any |= q.kinds[k];
-    if (!folder || !mkdtemp(folder))
-        return rs_cli_fail(c, &(rs_err){RS_EIO, "cannot make a temporary folder"});
-    q.folder = folder;
+    if (!(q.folder = rs_scratch_make(rs_cli_arena(c), &scratch)))
+        return rs_cli_fail(c, &scratch);
     if (!rs_cli_flag(c, "json"))
         printf("%8s %-10s %6s %8s %8s %10s %9s %9s %9s %8s %8s\n", "n", "index", "effort", "pass",
                "recall", "per second", "p50 ms", "p99 ms", "build s", "MiB", "disk MiB");
@@ -101,7 +99,7 @@ static int run(rs_cli *c)
         if (rs_bench_search(&q, &err) != RS_OK)
             code = rs_cli_fail(c, &err);
     }
-    rmdir(folder);
+    rs_scratch_remove(q.folder);
     return code;
 }
 

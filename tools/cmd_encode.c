@@ -50,7 +50,6 @@ static int print_json(const rs_cli *c, const rs_encoder *e, const job *j)
 {
     size_t d = rs_encoder_dim(e);
     json_t *list = json_array(), *all;
-    char *text;
 
     for (size_t i = 0; i < j->n_texts + j->n_files; i++) {
         bool is_text = i < j->n_texts;
@@ -62,13 +61,7 @@ static int print_json(const rs_cli *c, const rs_encoder *e, const job *j)
     }
     all = json_pack("{s:o,s:s,s:I,s:I,s:o}", "model", rs_json_any(rs_encoder_name(e)), "id", rs_encoder_id(e),
                     "dim", (json_int_t)d, "texts_cut", (json_int_t)j->cut, "vectors", list);
-    text = all ? rs_json_text(all) : NULL;
-    json_decref(all);
-    if (!text)
-        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the vectors"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(c, all);
 }
 
 /* A table of cosines of everything with everything: what a person can look at. */

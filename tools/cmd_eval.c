@@ -7,36 +7,14 @@
 #include "engine/metrics.h"
 #include "eval.h"
 #include "lexicon_folder.h"
+#include "scratch_folder.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { ROUNDS = 10000, SEED = 1, MAX_RUNS = 2 };
-
-/* ---- An archive for the moment --------------------------------------- */
-
-static void remove_folder(const char *folder)
-{
-    DIR *d = opendir(folder);
-    const struct dirent *e;
-
-    while (d && (e = readdir(d))) {
-        char *path = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0
-                   ? NULL : rs_path_join(folder, e->d_name);
-        if (path && rs_is_folder(path))
-            remove_folder(path);
-        else if (path)
-            unlink(path);
-        rs_free(path);
-    }
-    if (d)
-        closedir(d);
-    rmdir(folder);
-}
 
 /* ---- What is said ---------------------------------------------------- */
 
@@ -69,7 +47,7 @@ static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(
 static int print_json(rs_cli *c, const rs_beir *b, size_t k, const rs_eval_run *runs, size_t n_runs)
 {
     json_t *list = json_array(), *differences = json_object(), *all;
-    char name[32], *text;
+    char name[32];
 
     for (size_t r = 0; r < n_runs; r++) {
         json_t *o = json_pack("{s:s,s:o}", "name", runs[r].name, "ms_per_query",
@@ -88,13 +66,7 @@ static int print_json(rs_cli *c, const rs_beir *b, size_t k, const rs_eval_run *
                     "queries", (json_int_t)b->n_queries, "judgements",
                     (json_int_t)b->n_judgements, "k", (json_int_t)k, "configurations", list,
                     "p", differences);
-    text = all ? rs_json_text(all) : NULL;
-    json_decref(all);
-    if (!text)
-        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the result"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(c, all);
 }
 
 static int print_table(rs_cli *c, const rs_beir *b, size_t k, const rs_eval_run *runs,
@@ -154,9 +126,7 @@ static int run(rs_cli *c)
     rs_eval_run runs[MAX_RUNS] = {{.name = "bm25", .words = RS_WORDS_PLAIN},
                              {.name = "read", .words = RS_WORDS_READ}};
     size_t n_runs = plain_only ? 1 : 2;
-    const char *beir = rs_cli_value(c, "beir", NULL), *tmp = getenv("TMPDIR");
-    char *folder = rs_arena_sprintf(rs_cli_arena(c), "%s/radscout-eval-XXXXXX",
-                                    tmp && *tmp ? tmp : "/tmp");
+    const char *beir = rs_cli_value(c, "beir", NULL), *folder;
     long long k, depth;
     rs_beir b;
     rs_err err = {0};
@@ -171,10 +141,10 @@ static int run(rs_cli *c)
         depth = k;
     if (rs_beir_load(&b, beir, rs_cli_value(c, "qrels", "test"), rs_cli_arena(c), &err) != RS_OK)
         return rs_cli_fail(c, &err);
-    if (!folder || !mkdtemp(folder))
-        return rs_cli_fail(c, &(rs_err){RS_EIO, "cannot make a temporary folder; set TMPDIR"});
+    if (!(folder = rs_scratch_make(rs_cli_arena(c), &err)))
+        return rs_cli_fail(c, &err);
     st = evaluate(c, folder, &b, (size_t)k, (size_t)depth, runs, n_runs, &err);
-    remove_folder(folder);
+    rs_scratch_remove(folder);
     if (st != RS_OK)
         return rs_cli_fail(c, &err);
     return rs_cli_flag(c, "json") ? print_json(c, &b, (size_t)k, runs, n_runs)

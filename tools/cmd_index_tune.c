@@ -47,20 +47,13 @@ static json_t *json_tries(const rs_tune_report *r)
 static int print_json(const rs_cli *c, const rs_tune_report report[RS_KINDS], double recall)
 {
     json_t *o = json_object();
-    char *text;
 
     json_object_set_new(o, "archive", rs_json_any(rs_cli_arg(c, 0)));
     json_object_set_new(o, "recall", json_real(recall));
     for (int k = 0; k < RS_KINDS; k++)
         json_object_set_new(o, kind_names[k], json_pack("{s:I,s:o}",
             "vectors", (json_int_t)report[k].vectors, "tried", json_tries(&report[k])));
-    text = o ? rs_json_text(o) : NULL;
-    json_decref(o);
-    if (!text)
-        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the result"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(c, o);
 }
 
 /* ---- Text --------------------------------------------------------------- */

@@ -155,14 +155,7 @@ static int print_json(rs_cli *c, const rs_model_report *r, size_t threads)
         "tensors_used", (json_int_t)r->used, "tensors_unused", unused_json(r),
         "self_test", tests_json(r), "images_per_second", r->images_per_second,
         "texts_per_second", r->texts_per_second, "threads", (json_int_t)threads, "ok", r->ok);
-    char *text = all ? rs_json_text(all) : NULL;
-
-    json_decref(all);
-    if (!text)
-        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the report"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(c, all);
 }
 
 /* ---- The command ----------------------------------------------------- */

@@ -64,7 +64,6 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     json_t *hits = json_array(), *query = json_object(), *images = json_array(), *all;
     size_t n;
     const char *const *paths = rs_cli_values(c, "image", &n);
-    char *text;
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(images, rs_json_any(paths[i]));
@@ -75,13 +74,7 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     for (size_t i = 0; i < r->n; i++)
         json_array_append_new(hits, json_hit(&r->hits[i], rs_cli_flag(c, "explain")));
     all = json_pack("{s:o,s:f,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000, "hits", hits);
-    text = all ? rs_json_text(all) : NULL;
-    json_decref(all);
-    if (!text)
-        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the result"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(c, all);
 }
 
 /* ---- Lines for people ------------------------------------------------ */

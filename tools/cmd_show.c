@@ -56,7 +56,6 @@ static json_t *json_mentions(const rs_mention *m, size_t n)
 static int show_json(const rs_cli *cli, const rs_case *c, const rs_mention *m, size_t n)
 {
     json_t *findings = json_array(), *o, *attributes = NULL;
-    char *text;
 
     for (size_t i = 0; i < c->n_findings; i++)
         json_array_append_new(findings, rs_json_any(c->findings[i]));
@@ -73,13 +72,7 @@ static int show_json(const rs_cli *cli, const rs_case *c, const rs_mention *m, s
         "images", json_images(c), "passages", json_passages(c),
         "mentions", json_mentions(m, n));
     json_object_set_new(o, "attributes", attributes ? attributes : json_null());
-    text = o ? rs_json_text(o) : NULL;
-    json_decref(o);
-    if (!text)
-        return rs_cli_fail(cli, &(rs_err){RS_ENOMEM, "no memory for the case"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(cli, o);
 }
 
 static void line(const char *name, const char *value)

@@ -49,14 +49,8 @@ static int stats_json(const rs_cli *c, const rs_stats *s, const rs_problem *p, s
         "modalities", json_counts(s->modalities, s->n_modalities),
         "body_parts", json_counts(s->body_parts, s->n_body_parts),
         "findings", json_counts(s->findings, s->n_findings), "problems", json_problems(p, n));
-    char *text = o ? rs_json_text(o) : NULL;
 
-    json_decref(o);
-    if (!text)
-        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the statistics"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(c, o);
 }
 
 static void print_counts(const char *name, const rs_count *list, size_t n)

@@ -121,6 +121,18 @@ int rs_cli_fail(const rs_cli *c, const rs_err *err)
     return RS_EXIT_FAILED;
 }
 
+int rs_cli_print_json(const rs_cli *c, json_t *o)
+{
+    char *text = o ? rs_json_text(o) : NULL;
+
+    json_decref(o);
+    if (!text)
+        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the result"});
+    puts(text);
+    rs_free(text);
+    return RS_EXIT_OK;
+}
+
 int rs_cli_usage(const rs_cli *c, const char *fmt, ...)
 {
     char text[500];

@@ -71,6 +71,8 @@ rs_arena   *rs_cli_arena(rs_cli *c);
 
 /* "radscout search: <message>" on stderr; returns RS_EXIT_FAILED. */
 int  rs_cli_fail(const rs_cli *c, const rs_err *err);
+/* `o` as a line of JSON on stdout; it is released, NULL counts as no memory. The exit code. */
+int  rs_cli_print_json(const rs_cli *c, json_t *o);
 int  rs_cli_usage(const rs_cli *c, const char *fmt, ...) RS_PRINTF(2, 3);
 
 /* Text from outside, safe for a terminal: what it would obey (control characters of one

@@ -20,14 +20,8 @@ static int tell_json(const rs_cli *c, const rs_erasure *e)
                           "looked_for", (json_int_t)e->looked_for, "shared", (json_int_t)e->shared,
                           "files", (json_int_t)e->files, "bytes", (json_int_t)e->bytes,
                           "rewritten", e->vacuumed);
-    char *text = o ? rs_json_text(o) : NULL;
 
-    json_decref(o);
-    if (!text)
-        return rs_cli_fail(c, &(rs_err){RS_ENOMEM, "no memory for the report"});
-    puts(text);
-    rs_free(text);
-    return RS_EXIT_OK;
+    return rs_cli_print_json(c, o);
 }
 
 int rs_erase_and_tell(const rs_cli *c, rs_archive *a, const char *const *keys, size_t n)

@@ -9,6 +9,7 @@
 #include "commands.h"
 
 #include "embeddings/matmul.h"
+#include "model.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -160,13 +161,10 @@ static int about(const char *what, int argc, char **argv)
 static void start_with_fast_blas(char **argv)
 {
     const char *core = rs_matmul_core_wanted();
-    char program[4096];
-    ssize_t n = core ? readlink("/proc/self/exe", program, sizeof program - 1) : -1;
+    char program[RS_PROGRAM_PATH];
 
-    if (n <= 0 || setenv("OPENBLAS_CORETYPE", core, 0) != 0)
-        return;
-    program[n] = '\0';
-    execv(program, argv);
+    if (core && rs_program_path(program) && setenv("OPENBLAS_CORETYPE", core, 0) == 0)
+        execv(program, argv);
 }
 
 int main(int argc, char **argv)

@@ -9,17 +9,22 @@
 #include <string.h>
 #include <unistd.h>
 
+bool rs_program_path(char out[RS_PROGRAM_PATH])
+{
+    ssize_t n = readlink("/proc/self/exe", out, RS_PROGRAM_PATH - 1);
+
+    out[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
 /* PREFIX/share/radscout/NAME of the running PREFIX/bin/radscout, wherever it was put;
  * false where that cannot be told. */
 static bool beside_program(const char *name, char out[], size_t size)
 {
-    char program[4096];
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    char *slash;
+    char program[RS_PROGRAM_PATH], *slash;
     int len;
 
-    program[n > 0 ? n : 0] = '\0';
-    if (!(slash = strrchr(program, '/')))
+    if (!rs_program_path(program) || !(slash = strrchr(program, '/')))
         return false;
     *slash = '\0';
     len = snprintf(out, size, "%s/" RADSCOUT_RELATIVE_DATADIR "/%s", program, name);

@@ -18,6 +18,10 @@
 #define RS_THREADS_OPTION \
     {"threads", 't', "N", "threads to encode with (default: all cores)"}
 
+/* Where the running program lies; false where that cannot be told. */
+enum { RS_PROGRAM_PATH = 4096 };
+bool rs_program_path(char out[RS_PROGRAM_PATH]);
+
 /* The folder `name` of what ships with the program, of the source tree or of the
  * installation; NULL where neither is there. Borrowed until the next call. */
 const char *rs_data_folder(const char *name);
