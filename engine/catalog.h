@@ -34,6 +34,8 @@ rs_status rs_catalog_sections(rs_archive *a, int64_t case_id, rs_arena *mem, rs_
 /* (batch) The words of a case that has none in the text index yet. */
 rs_status rs_put_words(rs_archive *a, int64_t case_id, const rs_case *c, rs_arena *mem,
                        rs_err *err);
+/* The vectors of all whole cases, from those of their parts. Inside a transaction. */
+rs_status rs_put_case_vectors(rs_archive *a, rs_err *err);
 /* The path of one image. */
 rs_status rs_catalog_image_path(rs_archive *a, int64_t image, rs_arena *mem, const char **path,
                                 rs_err *err);

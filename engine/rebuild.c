@@ -10,13 +10,21 @@
 #include <pthread.h>
 #include <string.h>
 
+/* Whose vectors an index is also measured with, or NULL. */
+static rs_vectors *other_of(rs_vectors *const vectors[RS_KINDS], rs_kind kind)
+{
+    const rs_kind other = rs_kind_asked_by(kind);
+
+    return other == kind ? NULL : vectors[other];
+}
+
 static rs_status rebuild_all(rs_vectors *const vectors[RS_KINDS], bool lazy, rs_err *err)
 {
     rs_status st = RS_OK;
 
     for (int kind = 0; st == RS_OK && kind < RS_KINDS; kind++)
         if (vectors[kind])
-            st = rs_vectors_rebuild(vectors[kind], vectors[RS_KINDS - 1 - kind], lazy, err);
+            st = rs_vectors_rebuild(vectors[kind], other_of(vectors, (rs_kind)kind), lazy, err);
     return st;
 }
 
@@ -54,7 +62,7 @@ rs_status rs_archive_tune(rs_archive *a, const rs_tune_options *o, rs_arena *mem
     a->data_version = -1;
     for (int kind = 0; st == RS_OK && kind < RS_KINDS; kind++)
         if (a->vectors[kind])
-            st = rs_vectors_tune(a->vectors[kind], a->vectors[RS_KINDS - 1 - kind], o, mem,
+            st = rs_vectors_tune(a->vectors[kind], other_of(a->vectors, (rs_kind)kind), o, mem,
                                  &report[kind], err);
     return st;
 }

@@ -237,7 +237,7 @@ static void tune_to(rs_index_kind kind)
     assert_true(recall(w, reader) == 1);
     o.kinds[kind] = true;
     ok(rs_archive_tune(w->a, &o, &mem, report, &err), &err);
-    for (int k = 0; k < RS_KINDS; k++) {
+    for (int k = 0; k <= RS_KIND_PASSAGE; k++) {
         const rs_tune_try *t = report[k].tries;
         assert_true(report[k].vectors > 500);
         assert_int_equal(report[k].n, 1);
