@@ -174,7 +174,7 @@ static rs_stmt use_scores(rs_text_index *t, const rs_restriction *r, rs_err *err
 {
     rs_stmt s;
 
-    if (!rs_restriction_filters(r) && !r->not_case)
+    if (!rs_restriction_filters(r) && !r->n_left_out)
         return rs_db_use(t->db, "SELECT rowid, rs_bm25(case_fts, ?21) FROM case_fts"
                          " WHERE case_fts MATCH ?20", err);
     s = rs_db_use(t->db,
