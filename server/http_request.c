@@ -327,12 +327,12 @@ static rs_http_state end_head(rs_http_parser *p)
     rs_http_state st;
     llhttp_errno_t e = llhttp_execute(&p->llhttp, p->head.data, p->head.len);
 
-    if (e != HPE_OK && e != HPE_PAUSED_UPGRADE)
-        return bad(p, 400, "The head of the request is malformed.");
     cut_fields(p);
     if ((st = check_once(p)) != RS_PARSE_MORE || (st = check_length(p)) != RS_PARSE_MORE ||
         (st = check_rest(p)) != RS_PARSE_MORE)
         return st;
+    if (e != HPE_OK && e != HPE_PAUSED_UPGRADE)        /* last: it cannot say what is wrong */
+        return bad(p, 400, "The head of the request is malformed.");
     p->head_done = true;
     p->left = p->r.length;
     p->chunk = CHUNK_SIZE;
