@@ -22,6 +22,8 @@ void rs_api_image(rs_exchange *x, rs_worker *w);
 
 /* `o` (released; NULL counts as no memory) as the answer. */
 void rs_api_json(rs_exchange *x, json_t *o);
+/* The failure of the engine as a problem; the archive's folder is not told. */
+void rs_api_fail(rs_exchange *x, const rs_worker *w, const rs_err *err);
 /* "/v1/images/KEY/N", KEY percent-encoded; NULL on OOM. */
 const char *rs_api_image_url(rs_arena *mem, const char *key, size_t n);
 

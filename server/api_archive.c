@@ -7,6 +7,7 @@
 #include "server/wire.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +25,18 @@ void rs_api_json(rs_exchange *x, json_t *o)
     }
     x->reply.type = "application/json";
     x->reply.body = (rs_buf){text, strlen(text), strlen(text) + 1, false};
+}
+
+void rs_api_fail(rs_exchange *x, const rs_worker *w, const rs_err *err)
+{
+    const char *folder = w->service->archive;
+    const size_t n = strlen(folder);
+    rs_err told = *err;
+
+    if (strncmp(err->msg, "archive ", 8) == 0 && strncmp(err->msg + 8, folder, n) == 0 &&
+        strncmp(err->msg + 8 + n, ": ", 2) == 0)
+        snprintf(told.msg, sizeof told.msg, "%s", err->msg + 8 + n + 2);
+    rs_problem_err_reply(&x->reply, &told);
 }
 
 /* RFC 3986, section 2.3: what stands for itself. */
@@ -58,7 +71,7 @@ void rs_api_stats(rs_exchange *x, rs_worker *w)
     rs_stats s;
 
     if (rs_archive_stats(w->archive, &x->mem, &s, &err) != RS_OK)
-        rs_problem_err_reply(&x->reply, &err);
+        rs_api_fail(x, w, &err);
     else
         rs_api_json(x, rs_wire_stats(&s, NULL, 0, false));
 }
@@ -89,7 +102,7 @@ void rs_api_case(rs_exchange *x, rs_worker *w)
         st = rs_report_mentions(rs_archive_lexicon(w->archive), c->report, c->sections,
                                 c->n_sections, &x->mem, &m, &n, &err);
     if (st != RS_OK) {
-        rs_problem_err_reply(&x->reply, &err);
+        rs_api_fail(x, w, &err);
     } else {
         one_case ctx = {&x->mem, c};
         rs_wire wire = {.image = image_name, .ctx = &ctx};
@@ -157,7 +170,7 @@ void rs_api_image(rs_exchange *x, rs_worker *w)
     }
     n = strtoul(x->arg[1], NULL, 10);
     if (rs_archive_get(w->archive, x->arg[0], &x->mem, &c, &err) != RS_OK) {
-        rs_problem_err_reply(&x->reply, &err);
+        rs_api_fail(x, w, &err);
     } else if (n >= c->n_images) {
         rs_problem_reply(&x->reply, RS_PROBLEM_NOT_FOUND, NULL, "The case has fewer images.");
     } else if (open_image(x, w, &c->images[n], &err) != RS_OK) {

@@ -82,7 +82,7 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
             answer(x, w, s, &r, rs_now_s() - begin);
     }
     if (st != RS_OK && x->reply.status == 200)
-        rs_problem_err_reply(&x->reply, &err);
+        rs_api_fail(x, w, &err);
     rs_search_request_clear(s);
     rs_free(s);
 }
