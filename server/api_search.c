@@ -69,8 +69,9 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
         return;
     }
     st = rs_search_request_read(s, x->request, w->service->encoder, &x->mem, &err);
-    if (st == RS_EARG || st == RS_ECORRUPT) {
-        rs_problem_reply(&x->reply, RS_PROBLEM_FIELD, *s->field ? s->field : NULL, err.msg);
+    if (st == RS_EARG || st == RS_ECORRUPT || st == RS_EFORMAT) {
+        rs_problem_reply(&x->reply, st == RS_EFORMAT ? RS_PROBLEM_IMAGE : RS_PROBLEM_FIELD,
+                         *s->field ? s->field : NULL, err.msg);
     } else if (st == RS_OK) {
         double left = x->until_s - rs_now_s();
         if (s->deadline_s > 0 && s->deadline_s < left)

@@ -26,10 +26,14 @@ static void work_slow(rs_exchange *x, rs_worker *w)
 /* As many bytes as asked for: /big/1000. */
 static void work_big(rs_exchange *x, rs_worker *w)
 {
+    const size_t n = strtoul(x->arg[0], NULL, 10);
+
     (void)w;
     x->reply.type = "application/octet-stream";
-    for (size_t i = strtoul(x->arg[0], NULL, 10); i; i--)
-        rs_buf_putc(&x->reply.body, 'x');
+    if (rs_buf_reserve(&x->reply.body, n)) {
+        memset(x->reply.body.data, 'x', n);
+        x->reply.body.len = n;
+    }
 }
 
 static void work_echo(rs_exchange *x, rs_worker *w)
