@@ -84,6 +84,9 @@ rs_status rs_schema_renew_words(rs_db *db, rs_err *err)
     rs_status st = rs_db_exec(db, words, err);
     rs_stmt s;
 
+    if (st == RS_OK)       /* all words are others: kind RS_TOMBSTONE_WORDS, see postings.h */
+        st = rs_db_exec(db, "INSERT INTO tombstones(kind, id) SELECT 2, 0"
+                        " WHERE EXISTS (SELECT 1 FROM cases)", err);
     if (st != RS_OK)
         return st;
     s = rs_db_use(db, "INSERT INTO meta VALUES('schema_version', ?1)"

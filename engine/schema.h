@@ -7,7 +7,8 @@
  *   case_findings finding labels of a case
  *   images        in order;        image_vectors:   one fp16 blob each
  *   passages      in order;        passage_vectors: one fp16 blob each
- *   tombstones    images and passages removed since the last cache generation
+ *   tombstones    images and passages removed since the last cache generation; cases whose
+ *                 words were removed or replaced (postings.h)
  *   vector_caches the FAISS files: generation, checksum, what they hold
  *   sources       resume marks;    source_files: what was known of each input file
  *   problems      inputs that could not be taken in

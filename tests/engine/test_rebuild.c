@@ -208,7 +208,7 @@ static void test_beside_a_writer(void **state)
     ok(rs_archive_rebuild_end(w->a, NULL, &err), &err);
     take_away(w, 2);
     ok(rs_archive_catch_up(w->a, &err), &err);         /* a small one is always current */
-    ask(w, "SELECT count(*) FROM tombstones", text, sizeof text);
+    ask(w, "SELECT count(*) FROM tombstones WHERE kind < 2", text, sizeof text);
     assert_string_equal(text, "0");
     rs_archive_close(reader);
     reader = open_archive(w->dir, RS_ARCHIVE_READ);
