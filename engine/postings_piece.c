@@ -547,6 +547,22 @@ static size_t count_live(const rs_postings *p, const uint64_t *bits)
     return n;
 }
 
+/* Is the group one word that is looked for wherever it stands? Then its list knows. */
+static const rs_posting_list *whole_word(const rs_postings *p, const rs_text_query *q, size_t g,
+                                         uint16_t columns)
+{
+    const rs_term *only = NULL;
+    size_t n = 0;
+
+    for (size_t k = 0; k < q->n; k++)
+        if (q->terms[k].group == g) {
+            only = &q->terms[k];
+            n++;
+        }
+    return n == 1 && is_word(only, 1) && only->own && p->n_dead == 0 &&
+           columns == (1u << RS_TEXT_COUNT) - 1 ? rs_postings_word(p, only->tokens[0]) : NULL;
+}
+
 /* Counts are of a state of the documents. */
 static void counts_of_now(rs_postings *p)
 {
@@ -567,6 +583,8 @@ rs_status rs_postings_count(rs_postings *p, const rs_text_query *q, size_t g, bo
     const rs_term_group *group = &q->groups[g];
     const char *match = own ? group->own : group->core;
     int flag = own ? 1 : match == group->match ? 0 : 2;
+    const uint16_t columns = rs_postings_columns(group->weight);
+    const rs_posting_list *word;
     uint64_t *bits;
     uint32_t known;
     rs_status st;
@@ -575,6 +593,10 @@ rs_status rs_postings_count(rs_postings *p, const rs_text_query *q, size_t g, bo
     *out = 0;
     if (!match)
         return RS_OK;
+    if ((word = whole_word(p, q, g, columns))) {
+        *out = word->n;
+        return RS_OK;
+    }
     counts_of_now(p);
     if (rs_strmap_get(&p->counts, match, &known)) {
         *out = known;
@@ -582,8 +604,7 @@ rs_status rs_postings_count(rs_postings *p, const rs_text_query *q, size_t g, bo
     }
     if (!(bits = rs_new(mem, uint64_t, (size_t)p->n_docs / 64 + 1)))
         return no_memory(err);
-    st = rs_postings_union(p, q->terms, q->n, g, flag, rs_postings_columns(group->weight), bits,
-                           mem, err);
+    st = rs_postings_union(p, q->terms, q->n, g, flag, columns, bits, mem, err);
     if (st != RS_OK)
         return st;
     *out = count_live(p, bits);
