@@ -211,13 +211,17 @@ static rs_status export_query(job *j, const kind *of, size_t i)
 
 /* ---- Asking -------------------------------------------------------------- */
 
+/* Two words, three, two, three: different ones. */
 static void make_queries(job *j, const kind *of)
 {
     for (size_t i = 0; i < j->req->queries; i++) {
         rs_random rnd = rs_random_derive(j->req->seed + 1 + (uint64_t)(of - kinds), i);
-        size_t n = 2 + i % 2, used = 0;
+        size_t n = 2 + i % 2, used = 0, before[3];
         for (size_t k = 0; k < n; k++) {
             size_t w = of->from[k] + rs_random_below(&rnd, of->to[k] - of->from[k]);
+            while ((k > 0 && w == before[0]) || (k > 1 && w == before[1]))
+                w = w + 1 < of->to[k] ? w + 1 : of->from[k];
+            before[k] = w;
             used += (size_t)snprintf(j->text[i] + used, MAX_TEXT - used, "%s%s", k ? " " : "",
                                      of->read ? known[w] : j->word[w]);
         }

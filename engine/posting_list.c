@@ -297,7 +297,9 @@ void rs_posting_read(const rs_posting_list *l, size_t part, rs_posting_page *p)
         p->doc[i] = doc += p->doc[i] + 1;
     for (size_t i = 0; i < RS_POSTING_BLOCK; i++) {
         p->count[i]++;
-        p->columns[i] = b->column_bits ? (uint16_t)(columns[i] << low) : b->columns;
+        p->columns[i] = b->columns;
+        if (b->column_bits)
+            p->columns[i] = (uint16_t)(columns[i] << low);
     }
 }
 
