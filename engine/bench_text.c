@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VOCABULARY = 40000, REPORT_WORDS = 60, BATCH = 5000, MAX_WORD = 24, MAX_TEXT = 100 };
+enum { VOCABULARY = 40000, SHORTEST = 40, LONGEST = 80, BATCH = 5000, MAX_WORD = 24, MAX_TEXT = 100 };
 
 /* Words of reports, among the made ones at these ranks: often, then less often. */
 static const char *const known[] = {
@@ -114,16 +114,16 @@ static size_t draw(const job *j, rs_random *rnd)
 static void make_report(const job *j, size_t i, rs_buf *out)
 {
     rs_random rnd = rs_random_derive(j->req->seed, i);
-    size_t n = 0;
+    size_t n = 0, all = SHORTEST + rs_random_below(&rnd, LONGEST - SHORTEST + 1);
 
     out->len = 0;
-    while (n < REPORT_WORDS) {
+    while (n < all) {
         size_t words = 6 + rs_random_below(&rnd, 9);
         if (rs_random_below(&rnd, 7) == 0 && ++n)
             rs_buf_puts(out, "No ");
-        for (; words && n < REPORT_WORDS; words--, n++)
+        for (; words && n < all; words--, n++)
             rs_buf_printf(out, "%s%s", j->word[draw(j, &rnd)],
-                          words > 1 && n + 1 < REPORT_WORDS ? " " : ". ");
+                          words > 1 && n + 1 < all ? " " : ". ");
     }
 }
 
@@ -309,32 +309,88 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void tell(const job *j, way by, const kind *of, const char *asked, double matches,
+                 const double *ms, size_t n)
+{
+    static const char *const names[] = {"fts5 rank", "fts5 + rs_bm25", "posting lists"};
+    rs_bench_text_row row = {.way = names[by], .words = of->name, .asked = asked,
+                             .cases = j->req->cases, .queries = n, .matches = matches,
+                             .p50_ms = ms[(n - 1) / 2], .p99_ms = ms[(n - 1) * 99 / 100]};
+
+    if (by == BY_LISTS) {
+        row.build_s = j->build_s;
+        row.memory_mib = (double)rs_postings_measure(j->a->text->postings).bytes / 1048576;
+    }
+    j->req->row(j->req->ctx, &row);
+}
+
 static rs_status measure(job *j, way by, const kind *of, const char *asked, bool check,
                          double matches)
 {
-    static const char *const names[] = {"fts5 rank", "fts5 + rs_bm25", "posting lists"};
-    size_t n = j->req->queries;
     rs_arena mem = {0};
     rs_status st = RS_OK;
-    rs_bench_text_row row = {.way = names[by], .words = of->name, .asked = asked,
-                             .cases = j->req->cases, .queries = n, .matches = matches};
 
-    for (size_t i = 0; st == RS_OK && i < n; i++) {
+    for (size_t i = 0; st == RS_OK && i < j->req->queries; i++) {
         st = ask(j, by, of, check, i, &mem);
         rs_arena_reset(&mem);
     }
     rs_arena_clear(&mem);
     if (st != RS_OK)
         return st;
-    qsort(j->ms, n, sizeof *j->ms, ascending);
-    row.p50_ms = j->ms[(n - 1) / 2];
-    row.p99_ms = j->ms[(n - 1) * 99 / 100];
-    if (by == BY_LISTS) {
-        row.build_s = j->build_s;
-        row.memory_mib = (double)rs_postings_measure(j->a->text->postings).bytes / 1048576;
-    }
-    j->req->row(j->req->ctx, &row);
+    qsort(j->ms, j->req->queries, sizeof *j->ms, ascending);
+    tell(j, by, of, asked, matches, j->ms, j->req->queries);
     return RS_OK;
+}
+
+/* 50 cases are written anew with other words, and committed. */
+static rs_status change_some(job *j, size_t round)
+{
+    enum { CHANGED = 50 };
+    rs_buf report = {0};
+    rs_status st = rs_archive_begin(j->a, j->err);
+
+    for (size_t i = 0; st == RS_OK && i < CHANGED; i++) {
+        char key[32];
+        rs_case c = {.key = key, .age_years = -1};
+        snprintf(key, sizeof key, "case %zu", (round * CHANGED + i) * 7919 % j->req->cases);
+        make_report(j, j->req->cases + round * CHANGED + i, &report);
+        c.report = report.data;
+        st = report.failed ? rs_fail(j->err, RS_ENOMEM, "bench: no memory")
+                           : rs_archive_put(j->a, &c, NULL, j->err);
+    }
+    rs_buf_clear(&report);
+    if (st == RS_OK)
+        return rs_archive_commit(j->a, j->err);
+    rs_archive_rollback(j->a);
+    return st;
+}
+
+/* The query after a commit, each time; posting lists last, held against FTS5. */
+static rs_status measure_changes(job *j, const kind *of)
+{
+    enum { MOST = 50 };
+    size_t n = j->req->queries < MOST ? j->req->queries : MOST;
+    double *by_fts5 = rs_calloc(n, sizeof *by_fts5);
+    rs_arena mem = {0};
+    rs_status st = by_fts5 ? RS_OK : rs_fail(j->err, RS_ENOMEM, "bench: no memory");
+
+    make_queries(j, of);
+    for (size_t i = 0; st == RS_OK && i < n; i++) {
+        if ((st = change_some(j, i)) == RS_OK &&
+            (st = ask(j, BY_BM25, of, false, i, &mem)) == RS_OK) {
+            by_fts5[i] = j->ms[i];
+            st = ask(j, BY_LISTS, of, true, i, &mem);
+        }
+        rs_arena_reset(&mem);
+    }
+    rs_arena_clear(&mem);
+    for (int lists = 0; st == RS_OK && lists < 2; lists++) {
+        double *ms = lists ? j->ms : by_fts5;
+        qsort(ms, n, sizeof *ms, ascending);
+        tell(j, lists ? BY_LISTS : BY_BM25, of, "changed", 0, ms, n);
+    }
+    rs_free(by_fts5);
+    return st;
 }
 
 /* One kind of queries by every way: as new ones, then again. */
@@ -378,6 +434,8 @@ static rs_status run(job *j)
         return rs_fail(j->err, RS_ELIMIT, "bench: not the memory for posting lists");
     for (size_t i = 0; st == RS_OK && i < KINDS; i++)
         st = measure_kind(j, &kinds[i]);
+    for (size_t i = 0; st == RS_OK && i < KINDS; i += KINDS - 2)      /* common, read */
+        st = measure_changes(j, &kinds[i]);
     return st;
 }
 

@@ -1,7 +1,7 @@
 /* bench_text.h - how fast words are ranked: FTS5's own order, FTS5 with our function, and
  * posting lists, over the same made reports and queries.
  *
- * Reports of 60 words follow from a seed: words as often as Zipf's law has them, most of
+ * Reports of 40 to 80 words follow from a seed: words as often as Zipf's law has them, most of
  * them made up and some of a radiologist's, so that a query that is read finds other names
  * too. Every way must give the same scores. Times are of this thread's processor time.
  *
@@ -18,7 +18,8 @@
 typedef struct {
     const char *way;               /* "fts5 rank", "fts5 + rs_bm25", "posting lists" */
     const char *words;             /* of the queries: "common", ... */
-    const char *asked;             /* "first": as new; "again": what is kept is there */
+    const char *asked;             /* "first": as new; "again": what is kept is there;
+                                      "changed": after 50 cases were replaced */
     size_t      cases, queries;
     double      matches;           /* cases that a query matches, on average */
     double      p50_ms, p99_ms;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { SLACK = 8, NARROW_OFFSET = 1 << 12 };     /* a packed value is read as 8 bytes */
+enum { FAR = 8 };                                /* documents, from where on a jump is quicker */
 
 void rs_posting_clear(rs_posting_list *l)
 {
@@ -63,6 +64,12 @@ static void unpack(const uint8_t *p, unsigned bits, uint32_t *v)
 
     if (bits == 0)
         memset(v, 0, RS_POSTING_BLOCK * sizeof *v);
+    else if (bits == 8)                          /* many at a time */
+        for (size_t i = 0; i < RS_POSTING_BLOCK; i++)
+            v[i] = p[i];
+    else if (bits == 16)
+        for (size_t i = 0; i < RS_POSTING_BLOCK; i++)
+            v[i] = (uint32_t)p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
     else
         for (size_t i = 0; i < RS_POSTING_BLOCK; i++)
             v[i] = (uint32_t)(load64(p + (i * bits >> 3)) >> (i * bits & 7) & mask);
@@ -155,6 +162,12 @@ static uint8_t widest(const uint32_t *v)
     return bits_of(all);
 }
 
+/* Whole bytes are read faster, and gaps are read by every query. */
+static uint8_t rounded(uint8_t bits)
+{
+    return bits <= 4 ? bits : bits <= 8 ? 8 : bits <= 16 && bits > 12 ? 16 : bits;
+}
+
 /* A tail of 128 documents becomes a block. */
 static bool close_block(rs_posting_list *l)
 {
@@ -165,7 +178,7 @@ static bool close_block(rs_posting_list *l)
     size_t bytes;
 
     read_tail(l, &c);
-    b->gap_bits = widest(c.gap);
+    b->gap_bits = rounded(widest(c.gap));
     b->count_bits = widest(c.count);
     b->column_bits = 0;
     b->wide = c.wide;
@@ -327,16 +340,13 @@ uint32_t rs_posting_place(rs_posting_page *p, uint32_t i, uint32_t k)
 
 uint32_t rs_posting_find(const rs_posting_page *p, uint32_t doc)
 {
-    uint32_t low = 0, high = p->n;
+    uint32_t at = 0;
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (p->doc[middle] < doc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    if (p->n == 0)
+        return 0;
+    for (uint32_t len = p->n; len > 1; len -= len / 2)       /* no branch depends on `doc` */
+        at = p->doc[at + len / 2 - 1] < doc ? at + len / 2 : at;
+    return at + (p->doc[at] < doc);
 }
 
 bool rs_posting_goto(rs_posting_cursor *c, uint32_t doc)
@@ -349,7 +359,12 @@ bool rs_posting_goto(rs_posting_cursor *c, uint32_t doc)
             return false;
         rs_posting_read(c->list, part, &c->page);
         c->part = part + 1;
+        c->i = 0;
     }
-    c->i = rs_posting_find(&c->page, doc);
+    if (c->i >= c->page.n || c->page.doc[c->i] > doc || doc - c->page.doc[c->i] > FAR)
+        c->i = rs_posting_find(&c->page, doc);
+    else
+        while (c->page.doc[c->i] < doc)          /* the page's last is not below it */
+            c->i++;
     return c->i < c->page.n && c->page.doc[c->i] == doc;
 }

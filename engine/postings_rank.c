@@ -26,10 +26,12 @@ static const double SLACK = 1 + 1e-9;
 
 typedef struct {
     rs_posting_cursor *at;
-    double *bound;                 /* of each part of the list */
-    size_t  phrase, group;
-    double  weight;
-    bool    own;
+    double   *bound;               /* of each part of the list */
+    uint64_t *there;               /* a bit for each document of the window, once read; */
+    uint32_t  looked_up;           /* else the one that it was found for last */
+    size_t    phrase, group;
+    double    weight;
+    bool      own;
 } source;
 
 typedef struct {
@@ -40,6 +42,7 @@ typedef struct {
     double   best;                 /* the largest weight of a source */
     double   near;                 /* the largest weight of a place */
     double   cap;                  /* more it is never worth */
+    bool     read;                 /* its lists are read in this window */
     double  *bound;                /* [windows] */
 } group;
 
@@ -202,8 +205,9 @@ static rs_status make_source(ranking *r, size_t k, size_t parts)
     if (!l || !l->n)
         return RS_OK;
     *s = (source){.at = rs_new(r->mem, rs_posting_cursor, 1), .phrase = k, .group = t->group,
-                  .weight = t->weight, .own = t->own};
-    if (!s->at)
+                  .weight = t->weight, .own = t->own, .looked_up = UINT32_MAX,
+                  .there = rs_new(r->mem, uint64_t, WINDOW / 64)};
+    if (!s->at || !s->there)
         return no_memory(r);
     s->at->list = l;
     if (g->from == g->to)
@@ -346,6 +350,7 @@ static double look_up(ranking *r, const group *g, uint32_t doc, bool *any)
         if (!columns)
             continue;
         *any = true;
+        s->looked_up = doc;
         add_to_sum(s, g->worth[columns] * s->at->page.count[s->at->i], &total);
     }
     return *any ? sum_score(g, &total, norm_of(r, r->p->lengths[doc])) : 0;
@@ -362,15 +367,20 @@ static double pairs_of(const ranking *r, uint64_t has)
     return most;
 }
 
+/* Does the source have the document, as its group was read or looked up? */
+static bool has_source(const ranking *r, const source *s, uint32_t doc)
+{
+    return r->groups[s->group].read ? rs_bit(s->there, doc % WINDOW) : s->looked_up == doc;
+}
+
 /* Place by place, as FTS5 would hand them over. */
-static double exact_score(ranking *r, uint32_t doc, uint64_t has)
+static double exact_score(ranking *r, uint32_t doc)
 {
     rs_bm25_begin(r->plan);
     for (size_t i = 0; i < r->n_sources; i++) {
         source *s = &r->sources[i];
         const group *g = &r->groups[s->group];
-        if (!(has >> s->group & 1) || !rs_posting_goto(s->at, doc) ||
-            !(s->at->page.columns[s->at->i] & g->columns))
+        if (!has_source(r, s, doc) || !rs_posting_goto(s->at, doc))
             continue;
         for (uint32_t k = 0; k < s->at->page.count[s->at->i]; k++) {
             uint32_t place = rs_posting_place(&s->at->page, s->at->i, k);
@@ -382,7 +392,8 @@ static double exact_score(ranking *r, uint32_t doc, uint64_t has)
     return rs_bm25_score(r->plan, r->p->lengths[doc]);
 }
 
-/* A document that some group was read for. False on OOM. */
+/* A document that some group was read for, and those that were not are looked up. False on
+ * OOM. */
 static bool consider(ranking *r, uint32_t doc, double score, uint64_t has)
 {
     double pairs = pairs_of(r, has), exact;
@@ -399,7 +410,7 @@ static bool consider(ranking *r, uint32_t doc, double score, uint64_t has)
         if (beyond(r, score + pairs + r->few[i]))
             return true;
     }
-    exact = exact_score(r, doc, has);
+    exact = exact_score(r, doc);
     if (exact < r->least)
         return true;
     note_score(r, exact);
@@ -448,6 +459,7 @@ static void take_page(ranking *r, const group *g, const source *s, uint32_t from
         if (!columns)
             continue;
         rs_bit_set(r->summed, at);
+        rs_bit_set(s->there, at);
         add_to_sum(s, g->worth[columns] * p->count[i], &r->sums[at]);
     }
 }
@@ -465,6 +477,7 @@ static void take_alone(ranking *r, const group *g, const source *s, uint32_t fro
         if (!columns)
             continue;
         rs_bit_set(r->touched, at);
+        rs_bit_set(s->there, at);
         r->has[at] |= bit;
         r->score[at] += source_score(g, s, g->worth[columns] * p->count[i],
                                      norm_of(r, r->p->lengths[p->doc[i]]));
@@ -491,14 +504,16 @@ static void take_sums(ranking *r, size_t at_group, uint32_t from)
  * lone list that cannot reach the least even with that are passed over. */
 static void read_group(ranking *r, size_t at_group, size_t window, double rest)
 {
-    const group *g = &r->groups[at_group];
+    group *g = &r->groups[at_group];
     uint32_t from = (uint32_t)window * WINDOW, to = from + WINDOW;
     bool alone = g->to - g->from == 1;
 
+    g->read = true;
     for (size_t i = g->from; i < g->to; i++) {
-        const source *s = &r->sources[i];
+        source *s = &r->sources[i];
         const rs_posting_list *l = s->at->list;
         size_t parts = rs_posting_parts(l);
+        memset(s->there, 0, WINDOW / 8);
         for (size_t k = rs_posting_seek(l, from); k < parts; k++) {
             if (rs_posting_part(l, k)->first >= to)
                 break;
@@ -523,9 +538,10 @@ static rs_status look_at_window(ranking *r, size_t window)
 
     if (beyond(r, all))
         return RS_OK;
-    for (size_t i = r->n_groups; i-- > r->n_few;) {
+    for (size_t i = r->n_groups; i-- > 0;) {
         size_t g = r->order[i];
-        if (r->groups[g].bound[window] > 0)
+        r->groups[g].read = false;
+        if (i >= r->n_few && r->groups[g].bound[window] > 0)
             read_group(r, g, window, all - r->groups[g].bound[window]);
     }
     for (uint32_t w = 0; w < WINDOW / 64; w++) {

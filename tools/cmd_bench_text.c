@@ -17,7 +17,7 @@ static void print_row(void *ctx, const rs_bench_text_row *r)
                r->way, r->words, r->asked, r->cases, r->queries, r->matches, r->p50_ms, r->p99_ms,
                r->build_s, r->memory_mib);
     else
-        printf("%-13s %-15s %-6s %8.0f %9.3f %9.3f %8.1f %8.0f\n", r->words, r->way, r->asked,
+        printf("%-13s %-15s %-7s %8.0f %9.3f %9.3f %8.1f %8.0f\n", r->words, r->way, r->asked,
                r->matches, r->p50_ms, r->p99_ms, r->build_s, r->memory_mib);
     fflush(stdout);
 }
@@ -42,7 +42,7 @@ static int run(rs_cli *c)
     if (!(q.folder = rs_scratch_make(rs_cli_arena(c), &err)))
         return rs_cli_fail(c, &err);
     if (!rs_cli_flag(c, "json"))
-        printf("%-13s %-15s %-6s %8s %9s %9s %8s %8s\n", "words", "way", "asked", "matches",
+        printf("%-13s %-15s %-7s %8s %9s %9s %8s %8s\n", "words", "way", "asked", "matches",
                "p50 ms", "p99 ms", "build s", "MiB");
     if (rs_bench_text(&q, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
@@ -64,12 +64,13 @@ const rs_command rs_command_bench_text = {
     .name = "bench text", .args = "",
     .summary = "measure how fast reports are ranked by words",
     .description =
-        "Made reports of 60 words are indexed, and two and three words of common, medium, rare\n"
+        "Made reports of 40 to 80 words are indexed, and two and three words of common, medium, rare\n"
         "and mixed frequency are asked for on one thread: by FTS5's own ORDER BY rank, by FTS5 with\n"
         "our ranking function, and by posting lists in memory. All must give the same scores. \"read\"\n"
         "queries are those that a user asks: other names count, and standing near. \"first\" is what\n"
-        "a query takes that was not asked before. Times are of the processor, so what else runs\n"
-        "does not count. tools/bench/text puts Xapian beside it.\n"
+        "a query takes that was not asked before, \"changed\" what one takes after a commit that\n"
+        "replaced 50 cases. Times are of the processor, so what else runs does not count.\n"
+        "tools/bench/text puts Xapian beside it.\n"
         "\n"
         "With --json: {\"way\", \"words\", \"asked\", \"cases\", \"queries\", \"matches\", \"p50_ms\",\n"
         "\"p99_ms\", \"build_s\", \"memory_mib\"} a line.",
