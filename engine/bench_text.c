@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VOCABULARY = 40000, SHORTEST = 40, LONGEST = 80, BATCH = 5000, MAX_WORD = 24, MAX_TEXT = 100 };
+enum { VOCABULARY = 40000, SHORTEST = 40, LONGEST = 80, BATCH = 5000, MAX_WORD = 24,
+       MAX_TEXT = 100 };
 
 /* Words of reports, among the made ones at these ranks: often, then less often. */
 static const char *const known[] = {

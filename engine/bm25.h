@@ -11,11 +11,11 @@
  * k1 = 1.2, b = 0.75 where a plan says no other; |d| counts all tokens of the row. A
  * group's own phrases are what was asked for; the wider sum, left out of a plain query,
  * takes in what else it is called and what is related, and however often that stands in a
- * report, it is worth less than the thing itself. Without it and with one phrase a group this is FTS5's own bm25(), which is
- * the textbook's (Robertson, Zaragoza 2009), to the last bits; it is faster because
- * lengths are read once for many queries and not once a row. Phrases as one term: the
- * "synonym" operator of Pirkola, SIGIR 1998. A query that was read adds for each pair of
- * its groups
+ * report, it is worth less than the thing itself. Without it and with one phrase a group
+ * this is FTS5's own bm25(), which is the textbook's (Robertson, Zaragoza 2009), to the last
+ * bits; it is faster because lengths are read once for many queries and not once a row.
+ * Phrases as one term: the "synonym" operator of Pirkola, SIGIR 1998. A query that was read
+ * adds for each pair of its groups
  *
  *   near * (idf'(g) + idf'(h)) / 2 * min(w) / d     d: tokens between, at most 10
  *

@@ -5,7 +5,8 @@
  *   [gaps | counts - 1 | columns | places]    doc, count, places ...
  *
  * Gaps, counts and columns take as many bits each as the block's largest needs (none where
- * all are the same), a place 2 bytes where column and offset fit, else 4. Beside each block
+ * all are the same; gaps whole bytes from 5 bits on), a place 2 bytes where column and
+ * offset fit, else 4. Beside each block
  * stands what no document of it exceeds: how often the word is there at most, and the
  * shortest document that has it once, twice, three times, more often: whatever columns are
  * worth, no score of the block can be above that of these four (Ding, Suel, SIGIR 2011:

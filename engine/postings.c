@@ -252,7 +252,7 @@ rs_status rs_postings_add(rs_postings *p, int64_t id, const char *const text[RS_
     rs_status st = RS_OK;
     uint32_t doc = p->n_docs;
 
-    _Static_assert((int)RS_TEXT_COUNT <= (int)RS_POSTING_MAX_COLUMNS, "as many as lists tell apart");
+    _Static_assert((int)RS_TEXT_COUNT <= (int)RS_POSTING_MAX_COLUMNS, "as lists have columns");
     assert(id > 0);
     c->n = c->n_words = 0;
     c->st = RS_OK;
@@ -263,7 +263,7 @@ rs_status rs_postings_add(rs_postings *p, int64_t id, const char *const text[RS_
             st = rs_tokens_each(p->tokens, text[i], strlen(text[i]), on_token, p, err);
     }
     if (st != RS_OK)
-        return c->st != RS_OK ? rs_fail(err, c->st, "case %lld: too many words", (long long)id) : st;
+        return c->st == RS_OK ? st : rs_fail(err, c->st, "case %lld: too long", (long long)id);
     if (!room_for_document(p) || !room_for_id(p, id) || !write_lists(p, doc))
         return rs_fail(err, RS_ENOMEM, "posting lists: no memory");
     p->ids[doc] = id;

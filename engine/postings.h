@@ -11,11 +11,12 @@
  *               a list of its own, kept and grown like those of words
  *
  * So nothing is ever rebuilt because something was added: a new case costs what its words
- * cost, some 10 us, whether or not another process goes on indexing. Which known cases
+ * cost, some 20 us, whether or not another process goes on indexing. Which known cases
  * changed is read from `tombstones` (kind RS_TOMBSTONE_WORDS: case ids, 0 for all), new
  * ones have higher ids. What FTS5 counts of rows and tokens must then be what is counted
- * here, or all is made anew; so it is too once a quarter of the documents is dead. The
- * generation is the connection's (PRAGMA data_version and total changes), as in rs_lengths.
+ * here, or all is made anew; so it is too once a quarter of the documents is dead (until
+ * then their words are in memory, though nothing finds them). The generation is the
+ * connection's (PRAGMA data_version and total changes), as in rs_lengths.
  *
  * Ranking is document at a time in windows of 4096, most promising first: MaxScore (Turtle,
  * Flood, IPM 31, 1995) over the groups of a query, with bounds by block (Ding, Suel, SIGIR

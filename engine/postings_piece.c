@@ -79,7 +79,10 @@ static char *name_of(const rs_term *terms, size_t parts, rs_arena *mem)
     return name;
 }
 
-static bool is_word(const rs_term *t, size_t parts) { return parts == 1 && t->n == 1 && !t->prefix; }
+static bool is_word(const rs_term *t, size_t parts)
+{
+    return parts == 1 && t->n == 1 && !t->prefix;
+}
 
 static rs_piece *known_piece(const rs_postings *p, const char *name)
 {

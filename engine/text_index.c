@@ -291,6 +291,10 @@ static rs_status rank_by_memory(rs_text_index *t, const rs_text_query *q, const 
     *done = false;
     if (ready)
         st = rs_postings_follow(t->postings, wait_s, &ready, err);
+    if (st != RS_OK && st != RS_ECANCEL) {
+        ready = false;                           /* let FTS5 say what is wrong, if it finds it */
+        st = RS_OK;
+    }
     if (st == RS_OK && ready)
         st = rs_postings_can(t->postings, q, mem, &ready, err);
     if (st != RS_OK || !ready)
@@ -301,14 +305,14 @@ static rs_status rank_by_memory(rs_text_index *t, const rs_text_query *q, const 
     return st;
 }
 
-/* What FTS5 took for a query goes into the posting lists, until they are there. */
-static rs_status make_some(rs_text_index *t, double took_s, rs_err *err)
+/* What FTS5 took for a query goes into the posting lists, until they are there. The query
+ * has its answer: that they cannot be made now is no failure of it. */
+static void make_some(rs_text_index *t, double took_s)
 {
     bool current;
 
-    if (t->mode != RS_TEXT_AUTO || t->lengths.n < MANY_CASES || t->n_ranked++ < FREE_QUERIES)
-        return RS_OK;
-    return rs_postings_follow(t->postings, took_s, &current, err);
+    if (t->mode == RS_TEXT_AUTO && t->lengths.n >= MANY_CASES && t->n_ranked++ >= FREE_QUERIES)
+        (void)rs_postings_follow(t->postings, took_s, &current, NULL);
 }
 
 static rs_status rank(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
@@ -324,7 +328,9 @@ static rs_status rank(rs_text_index *t, const rs_text_query *q, const rs_restric
         return st;
     start = rs_now_s();
     st = rank_by_fts5(t, q, r, weights, top, mem, err);
-    return st == RS_OK && fits ? make_some(t, rs_now_s() - start, err) : st;
+    if (st == RS_OK && fits)
+        make_some(t, rs_now_s() - start);
+    return st;
 }
 
 rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,

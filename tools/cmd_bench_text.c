@@ -64,16 +64,16 @@ const rs_command rs_command_bench_text = {
     .name = "bench text", .args = "",
     .summary = "measure how fast reports are ranked by words",
     .description =
-        "Made reports of 40 to 80 words are indexed, and two and three words of common, medium, rare\n"
-        "and mixed frequency are asked for on one thread: by FTS5's own ORDER BY rank, by FTS5 with\n"
-        "our ranking function, and by posting lists in memory. All must give the same scores. \"read\"\n"
-        "queries are those that a user asks: other names count, and standing near. \"first\" is what\n"
-        "a query takes that was not asked before, \"changed\" what one takes after a commit that\n"
-        "replaced 50 cases. Times are of the processor, so what else runs does not count.\n"
-        "tools/bench/text puts Xapian beside it.\n"
+        "Made reports of 40 to 80 words are indexed, and two and three words of common, medium,\n"
+        "rare and mixed frequency are asked for on one thread: by FTS5's own ORDER BY rank, by\n"
+        "FTS5 with our ranking function, and by posting lists in memory. All must give the same\n"
+        "scores. \"read\" queries are those that a user asks: other names count, and standing\n"
+        "near. \"first\" is what a query takes that was not asked before, \"changed\" what one\n"
+        "takes after a commit that replaced 50 cases. Times are of the processor, so what else\n"
+        "runs does not count. tools/bench/text puts Xapian beside it.\n"
         "\n"
-        "With --json: {\"way\", \"words\", \"asked\", \"cases\", \"queries\", \"matches\", \"p50_ms\",\n"
-        "\"p99_ms\", \"build_s\", \"memory_mib\"} a line.",
+        "With --json: {\"way\", \"words\", \"asked\", \"cases\", \"queries\", \"matches\",\n"
+        "\"p50_ms\", \"p99_ms\", \"build_s\", \"memory_mib\"} a line.",
     .examples = "  radscout bench text\n"
                 "  radscout bench text -n 20000 -q 50 --json",
     .options = options, .min_args = 0, .max_args = 0, .run = run,

@@ -89,7 +89,8 @@ static void test_lists(void **state)
 static const char *const things[] = {
     "pneumothorax", "PTX", "pleural effusion", "left effusion", "oedema", "edema", "nodule",
     "lung nodules", "calcified granuloma", "granulomas", "mass", "large mass in the left lung",
-    "fracture of the left rib", "rib fractures", "cardiomegaly", "enlarged heart", "heart", "spleen",
+    "fracture of the left rib", "rib fractures", "cardiomegaly", "enlarged heart", "heart",
+    "spleen",
     "kidney stone", "stone in the left kidney", "left kidney", "atelectasis", "consolidation",
     "ground glass opacity", "opacities", "catheter", "scoliosis", "hiatal hernia", "emphysema",
     "pneumonia", "right", "left", "small", "chronic changes"};
@@ -142,7 +143,8 @@ static void put_reports(rs_archive *a, rs_random *rnd, int from, int to)
 static void make_query(rs_random *rnd, char *out, size_t size)
 {
     static const char *const operators[] = {
-        "", "", "", "", "", "no ", "history of ", "possible ", "-", "findings:", "negated:", "report:",
+        "", "", "", "", "", "no ", "history of ", "possible ", "-", "findings:", "negated:",
+        "report:",
         "-negated:", "normal "};
     size_t n = 1 + rs_random_below(rnd, 4);
 
@@ -151,7 +153,8 @@ static void make_query(rs_random *rnd, char *out, size_t size)
         size_t used = strlen(out);
         const char *thing = pick(rnd, things, N_THINGS);
         int form = (int)rs_random_below(rnd, 8);
-        snprintf(out + used, size - used, form == 0 ? "%s\"%s\" " : form == 1 ? "%s%.4s* " : "%s%s ",
+        snprintf(out + used, size - used,
+                 form == 0 ? "%s\"%s\" " : form == 1 ? "%s%.4s* " : "%s%s ",
                  pick(rnd, operators, sizeof operators / sizeof *operators), thing);
     }
 }
@@ -271,7 +274,8 @@ static void test_large(void **state)
     for (int i = 0; i < 60; i++) {
         char words[64], text[100];
         random_words(&rnd, 1 + rs_random_below(&rnd, 3), words, sizeof words);
-        snprintf(text, sizeof text, i % 3 ? "%s" : "%s w%zu w1*", words, rs_random_below(&rnd, 4000));
+        snprintf(text, sizeof text, i % 3 ? "%s" : "%s w%zu w1*", words,
+                 rs_random_below(&rnd, 4000));
         compare(a, text, i % 4 ? RS_WORDS_PLAIN : RS_WORDS_READ, NULL, 0, i % 2 ? 10 : 100);
     }
     rs_archive_close(a);
@@ -413,7 +417,7 @@ static void test_auto(void **state)
     rs_err err = {RS_OK, ""};
     rs_text_query q;
     rs_ranked *got;
-    rs_archive *a;
+    rs_archive *a, *reader;
     char dir[64];
     size_t n, rounds = 0;
 
@@ -434,6 +438,11 @@ static void test_auto(void **state)
     ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.fields.sex = "F"}, NULL, 10, &mem, &got,
                           &n, &err), &err);
     assert_false(a->text->by_memory);
+    reader = open_archive(dir, RS_ARCHIVE_READ);
+    ok(rs_archive_warm_words(reader, &err), &err);
+    rank_as(reader, RS_TEXT_AUTO, &q, NULL, 0, 10, &mem, &got, &n);
+    assert_true(reader->text->by_memory);
+    rs_archive_close(reader);
     rs_arena_clear(&mem);
     rs_archive_close(a);
     remove_folder(dir);
@@ -458,9 +467,8 @@ static void test_pass(void **state)
         uint64_t pass[4];
         size_t k = 0;
         rs_text_query q;
-        double idf[1] = {2};
         rs_bm25_phrase phrase = {0, 1, true};
-        rs_bm25_group group = {.idf = idf[0], .wider_idf = 1, .column = {1, 1, 1, 1, 1, 1, 1, 1, 1}};
+        rs_bm25_group group = {.idf = 2, .wider_idf = 1, .column = {1, 1, 1, 1, 1, 1, 1, 1, 1}};
         rs_bm25_plan plan = {.mean = 30, .phrases = &phrase, .n_phrases = 1, .groups = &group,
                              .n_groups = 1, .b = RS_BM25_B};
         for (size_t i = 0; i < 4; i++)

@@ -148,7 +148,8 @@ try {
             if (json)
                 printf("{\"way\":\"xapian\",\"words\":\"%s\",\"asked\":\"%s\",\"cases\":%zu,"
                        "\"queries\":%zu,\"p50_ms\":%.4f,\"p99_ms\":%.4f,\"build_s\":%.2f}\n",
-                       kind.c_str(), again ? "again" : "first", cases, ms.size(), p50, p99, build_s);
+                       kind.c_str(), again ? "again" : "first", cases, ms.size(), p50, p99,
+                       build_s);
             else
                 printf("%-13s %-15s %-7s %8s %9.3f %9.3f %8.1f %8s\n", kind.c_str(), "xapian",
                        again ? "again" : "first", "", p50, p99, build_s, "");
