@@ -102,7 +102,7 @@ rs_status rs_diversify_cases(rs_archive *a, const int64_t *cases, const double *
     for (size_t i = 0; x && d && i < n && st == RS_OK; i++) {
         float *own;
         size_t have;
-        st = rs_catalog_vectors(a, RS_KIND_CASE, cases[i], mem, &own, &have, err);
+        st = rs_catalog_vectors(a, RS_KIND_CASE, cases[i], mem, &own, NULL, &have, err);
         if (st == RS_OK && have)
             memcpy(x + i * d, own, d * sizeof *x);
     }

@@ -78,15 +78,15 @@ static size_t *alone(rs_arena *mem, size_t n)
 
 /* ---- Reading --------------------------------------------------------- */
 
-static rs_status read_patient(rs_archive *a, int64_t id, rs_arena *mem, const char **patient,
-                              rs_err *err)
+rs_status rs_patient_of(rs_db *db, int64_t case_id, rs_arena *mem, const char **patient,
+                        rs_err *err)
 {
-    rs_stmt s = rs_db_use(a->db, "SELECT patient FROM cases WHERE id = ?1", err);
+    rs_stmt s = rs_db_use(db, "SELECT patient FROM cases WHERE id = ?1", err);
     bool there = false;
     rs_status st;
 
     *patient = NULL;
-    rs_bind_int(&s, 1, id);
+    rs_bind_int(&s, 1, case_id);
     if (rs_step(&s)) {
         there = true;
         if (rs_patient_known(rs_col_text(&s, 0)))
@@ -94,8 +94,8 @@ static rs_status read_patient(rs_archive *a, int64_t id, rs_arena *mem, const ch
     }
     st = rs_done(&s);
     if (st == RS_OK && !there)
-        return rs_fail(err, RS_ECORRUPT, "%s: there is no case row %lld", rs_db_path(a->db),
-                       (long long)id);
+        return rs_fail(err, RS_ECORRUPT, "%s: there is no case row %lld", rs_db_path(db),
+                       (long long)case_id);
     return st;
 }
 
@@ -253,32 +253,6 @@ static rs_status join_patients(folding *f)
     return RS_OK;
 }
 
-rs_status rs_patient_cases(rs_archive *a, int64_t case_id, rs_arena *mem, int64_t **cases,
-                           size_t *n, rs_err *err)
-{
-    const char *patient;
-    void *rows = NULL;
-    size_t cap = 0;
-    rs_status st = read_patient(a, case_id, mem, &patient, err);
-    rs_stmt s;
-
-    *cases = NULL;
-    *n = 0;
-    if (st != RS_OK || !patient)
-        return st;
-    s = rs_db_use(a->db, "SELECT id FROM cases WHERE patient = ?1 ORDER BY id", err);
-    rs_bind_text(&s, 1, patient);
-    while (rs_step(&s)) {
-        if (!rs_arena_grow(mem, &rows, &cap, *n, sizeof **cases)) {
-            rs_stmt_nomem(&s);
-            break;
-        }
-        ((int64_t *)rows)[(*n)++] = rs_col_int(&s, 0);
-    }
-    *cases = rows;
-    return rs_done(&s);
-}
-
 /* ---- Rows ------------------------------------------------------------ */
 
 const char *rs_fold_why_text(rs_fold_why why)
@@ -294,7 +268,7 @@ static rs_status read_members(folding *f, const int64_t *cases, bool patients, b
         member *m = &f->members[i];
         m->row = i;
         if (patients)
-            st = read_patient(f->a, cases[i], f->mem, &m->patient, f->err);
+            st = rs_patient_of(f->a->db, cases[i], f->mem, &m->patient, f->err);
         if (st == RS_OK && pictures)
             st = read_pictures(f, cases[i], m);
     }

@@ -11,18 +11,18 @@
  *
  * Two images are twins when their files are equal (SHA-256), or when their perceptual hashes
  * (phash.h) are near and their vectors nearer than other patients' ever were; the farther the
- * hashes, the nearer the vectors. Without a hash (images indexed by an earlier version) the
- * vectors decide alone. Over 988 real films and slices (scout-mini), each with 13 altered
- * copies, and 3,856 pictures with patients that are known:
+ * hashes, the nearer the vectors. Images without a hash (of an earlier version) go by their
+ * vectors alone. Measured over 988 real films and slices with scout-mini, each with 13 altered
+ * copies, and over 3,862 pictures whose patients are known (docs/benchmarks.md):
  *
- *   bits apart     cosine at least      of copies, found: recoded or rescaled     1.00
- *    0 to  2            0.90            brighter, darker, gamma           0.95 to 0.98
- *    3 to  4            0.95            1 degree turned, 1% cut off       0.97 to 1.00
- *    5 to  6            0.99            all of a little; burned-in text   0.63 to 0.69
- *    7 to  8            0.995           3% cut off; 3 degrees turned      0.35 to 0.68
- *    no hash            0.998           of pictures, another patient's twin: 0 of 3,856
+ *   bits apart     cosine at least      share of copies found
+ *    0 to  2            0.90            recoded, rescaled                 1.00
+ *    3 to  4            0.95            light, contrast, gamma            0.95 to 0.98
+ *    5 to  6            0.99            1 degree turned, 1% cut off       0.97, 1.00
+ *    7 to  8            0.995           burned-in text, a bit of all      0.63, 0.69
+ *    no hash            0.998           3% cut off, 3 degrees turned      0.68, 0.35
  *
- * (docs/benchmarks.md; neighbouring slices of one MR series are twins more often: 1 in 8.)
+ * A picture of another patient was never a twin. Neighbouring slices of one series may be.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,6 +31,7 @@
 
 #include "base/arena.h"
 #include "engine/archive.h"
+#include "engine/db.h"
 
 typedef enum { RS_FOLD_ITSELF, RS_FOLD_PATIENT, RS_FOLD_PICTURE } rs_fold_why;
 
@@ -44,17 +45,16 @@ typedef struct {
 /* How n cases fold, each named once, best first: *out [n] in `mem`. Either relation may be
  * left out. In a snapshot of the caller's. To leave out whatever is of the patient or the
  * picture of a case asked for, name that case first. Every two rows are compared, every image
- * of one with those of the other; 200 rows take 1 ms. RS_ECORRUPT: no such case, or a vector
- * of another length; RS_EIO, RS_ENOMEM. */
+ * of one with those of the other: 200 rows of one image each take 0.4 ms, without hashes
+ * 0.9 ms. RS_ECORRUPT: no such case, or a vector of another length; RS_EIO, RS_ENOMEM. */
 rs_status rs_fold_rows(rs_archive *a, const int64_t *cases, size_t n, bool patients,
                        bool pictures, rs_arena *mem, rs_fold **out, rs_err *err);
 
 /* Could `patient` be somebody? Not NULL, "", "unknown", "anonymous" and the like. */
 bool rs_patient_known(const char *patient);
 
-/* All cases of the patient of `case_id`, itself among them, ascending; none where the patient
- * is not known. */
-rs_status rs_patient_cases(rs_archive *a, int64_t case_id, rs_arena *mem, int64_t **cases,
-                           size_t *n, rs_err *err);
+/* The patient of a case, NULL where there is none that is known. RS_ECORRUPT: no such case. */
+rs_status rs_patient_of(rs_db *db, int64_t case_id, rs_arena *mem, const char **patient,
+                        rs_err *err);
 
 #endif

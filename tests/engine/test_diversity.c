@@ -154,7 +154,7 @@ static void test_cases(void **state)
             unit_vector(&rnd, c.vectors[0]);
         put_one(a, &c.c);
         ok(rs_catalog_find(a, c.key, &ids[i], &err), &err);
-        ok(rs_catalog_vectors(a, RS_KIND_CASE, ids[i], &mem, &own, &n, &err), &err);
+        ok(rs_catalog_vectors(a, RS_KIND_CASE, ids[i], &mem, &own, NULL, &n, &err), &err);
         assert_int_equal(n, i != 3);
         if (n)
             memcpy(x + i * DIM, own, DIM * sizeof *x);

@@ -5,6 +5,7 @@
 
 #include "embeddings/phash.h"
 #include "engine/catalog.h"
+#include "engine/filter.h"
 #include "engine/fold.h"
 
 enum { CASES = 60, PATIENTS = 8 };
@@ -208,28 +209,39 @@ static void test_against_closure(void **state)
 
 /* ---- Each by itself -------------------------------------------------- */
 
-static void test_of_one_patient(void **state)
+static void test_patient_of_a_case(void **state)
 {
     rs_arena mem = {0};
     rs_err err = {RS_OK, ""};
-    int64_t *list;
-    size_t n;
+    const char *patient;
 
     (void)state;
     for (size_t i = 0; i < CASES; i++) {
-        size_t want = 0;
-        ok(rs_patient_cases(a, ids[i], &mem, &list, &n, &err), &err);
-        for (size_t k = 0; k < CASES; k++) {
-            const bool same = naive_patient(&cases[i].c, &cases[k].c);
-            bool listed = false;
-            for (size_t j = 0; j < n; j++)
-                listed = listed || list[j] == ids[k];
-            assert_int_equal(listed, same);
-            want += same;
-        }
-        assert_int_equal(n, want);
+        ok(rs_patient_of(a->db, ids[i], &mem, &patient, &err), &err);
+        if (cases[i].c.patient == names[i])
+            assert_string_equal(patient, names[i]);
+        else
+            assert_null(patient);
     }
-    assert_int_equal(rs_patient_cases(a, 1 << 20, &mem, &list, &n, &err), RS_ECORRUPT);
+    assert_int_equal(rs_patient_of(a->db, 1 << 20, &mem, &patient, &err), RS_ECORRUPT);
+    rs_arena_clear(&mem);
+}
+
+/* What a search with a case leaves out: itself, and its patient's others where that is somebody. */
+static void test_left_out(void **state)
+{
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+
+    (void)state;
+    for (size_t i = 0; i < CASES; i++) {
+        rs_restriction r = {0};
+        size_t want = 0;
+        ok(rs_restriction_leave_out_case(&r, a->db, ids[i], true, &mem, &err), &err);
+        for (size_t k = 0; k < CASES; k++)
+            want += k == i || naive_patient(&cases[i].c, &cases[k].c);
+        assert_int_equal(r.n_left_out, want);
+    }
     rs_arena_clear(&mem);
 }
 
@@ -252,8 +264,7 @@ static void test_failures(void **state)
     rs_err err = {RS_OK, ""};
     rs_status st = RS_ENOMEM;
     rs_fold *fold;
-    int64_t *list, wrong[] = {ids[0], 1 << 20};
-    size_t n;
+    const int64_t wrong[] = {ids[0], 1 << 20};
 
     (void)state;
     for (long k = 0; st != RS_OK; k++) {
@@ -263,18 +274,56 @@ static void test_failures(void **state)
         assert_true(st == RS_OK || st == RS_ENOMEM);
         rs_arena_clear(&mem);
     }
-    st = RS_ENOMEM;
-    for (long k = 0; st != RS_OK; k++) {
-        rs_alloc_fail_after(k);
-        st = rs_patient_cases(a, ids[0], &mem, &list, &n, NULL);
-        rs_alloc_fail_after(-1);
-        assert_true(st == RS_OK || st == RS_ENOMEM);
-        rs_arena_clear(&mem);
-    }
     ok(rs_fold_rows(a, ids, 0, true, true, &mem, &fold, &err), &err);
     assert_int_equal(rs_fold_rows(a, wrong, 2, true, true, &mem, &fold, &err), RS_ECORRUPT);
     assert_non_null(strstr(err.msg, "no case row 1048576"));
     rs_arena_clear(&mem);
+}
+
+/*   a: film 1     b: films 1 and 2     c: films 2 and 3     d: a copy of film 4, without a patient
+ *   e: film 4, patient p     f: nothing in common, patient P
+ *
+ * All that a shows is in b. Of b and c neither holds all of the other. d, e and f are one patient's
+ * by what is known of e. */
+static void test_one_shared_image(void **state)
+{
+    static const int films[6][2] = {{1}, {1, 2}, {2, 3}, {4}, {4}, {5}};
+    static const char *const patients[] = {NULL, NULL, NULL, NULL, "p", "P"};
+    static const size_t row[] = {0, 0, 2, 3, 3, 3};
+    static const rs_fold_why why[] = {RS_FOLD_ITSELF, RS_FOLD_PICTURE, RS_FOLD_ITSELF,
+                                      RS_FOLD_ITSELF, RS_FOLD_PICTURE, RS_FOLD_PATIENT};
+    char own[64], key[2] = "a";
+    float x[6][DIM] = {{0}};
+    int64_t list[6];
+    rs_archive *b;
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_fold *fold;
+
+    (void)state;
+    make_folder(own);
+    b = open_writer(own);
+    for (size_t i = 0; i < 6; i++, key[0]++) {
+        rs_case_image im[2] = {{.path = "/1"}, {.path = "/2"}};
+        const rs_case c = {.key = key, .age_years = -1, .patient = patients[i], .images = im,
+                           .n_images = films[i][1] ? 2 : 1};
+        for (size_t k = 0; k < c.n_images; k++) {
+            x[films[i][k]][films[i][k]] = 1;
+            im[k].vector = x[films[i][k]];
+            im[k].phash = (uint64_t)0x1357 << (12 * films[i][k] - 12);
+            im[k].hashed = true;
+        }
+        put_one(b, &c);
+        ok(rs_catalog_find(b, key, &list[i], &err), &err);
+    }
+    ok(rs_fold_rows(b, list, 6, true, true, &mem, &fold, &err), &err);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(fold[i].row, row[i]);
+        assert_int_equal(fold[i].why, why[i]);
+    }
+    rs_arena_clear(&mem);
+    rs_archive_close(b);
+    remove_folder(own);
 }
 
 /* A vector that is damaged in the catalog is said, where it is needed. */
@@ -312,8 +361,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_closure),
-        cmocka_unit_test(test_of_one_patient),
+        cmocka_unit_test(test_patient_of_a_case),
+        cmocka_unit_test(test_left_out),
         cmocka_unit_test(test_who_is_known),
+        cmocka_unit_test(test_one_shared_image),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_damaged_vector),
     };
