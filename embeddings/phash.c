@@ -46,7 +46,8 @@ static void add_row(double cells[SIDE][SIDE], const float *pixels, size_t y, siz
             sums[i] += luminance[c] * integral(pixels + ((size_t)c * height + y) * width,
                                                i * width, (i + 1) * width);
     while (from < to) {
-        const size_t part = from / height, end = (part + 1) * height < to ? (part + 1) * height : to;
+        const size_t part = from / height, edge = (part + 1) * height;
+        const size_t end = edge < to ? edge : to;
         for (size_t i = 0; i < SIDE; i++)
             cells[part][i] += sums[i] * (double)(end - from);
         from = end;

@@ -47,7 +47,8 @@ typedef struct {
  * left out. In a snapshot of the caller's. To leave out whatever is of the patient or the
  * picture of a case asked for, name that case first. Every two rows are compared, every image
  * of one with those of the other: 200 rows of one image each take 0.4 ms (0.9 without hashes),
- * of 16 and more each 4 ms. RS_ECORRUPT: no such case, or a vector of another length; RS_EIO, RS_ENOMEM. */
+ * of 16 and more each 4 ms. RS_ECORRUPT: no such case, or a vector of another length; RS_EIO,
+ * RS_ENOMEM. */
 rs_status rs_fold_rows(rs_archive *a, const int64_t *cases, size_t n, bool patients,
                        bool pictures, rs_arena *mem, rs_fold **out, rs_err *err);
 
