@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -161,6 +162,21 @@ rs_status rs_archive_bind_encoder(rs_archive *a, const rs_encoder_identity *e, r
 
 /* ---- Open, close ----------------------------------------------------- */
 
+/* A catalog of an earlier version becomes one of this, in one transaction. */
+static rs_status bring_up(rs_archive *a, int version, rs_err *err)
+{
+    rs_status st = rs_archive_refresh_encoder(a, err);
+
+    if (st != RS_OK || (st = rs_db_begin(a->db, err)) != RS_OK)
+        return st;
+    if ((st = rs_schema_upgrade(a->db, version, err)) == RS_OK &&
+        (version >= 2 || (st = rs_archive_read_words(a, err)) == RS_OK) &&
+        (version >= 3 || (st = rs_put_case_vectors(a, err)) == RS_OK))
+        st = rs_db_commit(a->db, err);
+    rs_db_rollback(a->db);
+    return st;
+}
+
 static rs_status open_catalog(rs_archive *a, const char *path, bool writing, int *version,
                               rs_err *err)
 {
@@ -173,7 +189,7 @@ static rs_status open_catalog(rs_archive *a, const char *path, bool writing, int
         (st = rs_schema_check(a->db, writing, version, err)) != RS_OK ||
         (st = rs_text_index_new(&a->text, a->db, a->lexicon, err)) != RS_OK)
         return st;
-    if (writing && *version < RS_SCHEMA_VERSION && (st = rs_archive_read_again(a, err)) != RS_OK)
+    if (writing && *version < RS_SCHEMA_VERSION && (st = bring_up(a, *version, err)) != RS_OK)
         return rs_wrap(err, st, "archive %s: upgrade", a->folder);
     return rs_archive_refresh_encoder(a, err);
 }
@@ -254,6 +270,25 @@ void rs_archive_close(rs_archive *a)
 
 const char *rs_archive_folder(const rs_archive *a) { return a->folder; }
 
+const char *rs_tier_name(rs_tier t)
+{
+    static const char *const names[RS_TIERS] = {
+#define RS_TIER_NAME(name, text) text,
+        RS_TIER_MAP(RS_TIER_NAME)
+#undef RS_TIER_NAME
+    };
+    return (unsigned)t < RS_TIERS ? names[t] : names[RS_TIER_UNKNOWN];
+}
+
+rs_tier rs_tier_of(const char *name)
+{
+    int t = 0;
+
+    while (t < RS_TIERS && strcasecmp(name, rs_tier_name((rs_tier)t)) != 0)
+        t++;
+    return (rs_tier)t;
+}
+
 /* ---- Lexicon --------------------------------------------------------- */
 
 const rs_lexicon *rs_archive_lexicon(const rs_archive *a) { return a->lexicon; }
@@ -291,22 +326,28 @@ static rs_status read_cases(rs_archive *a, rs_err *err)
     return rs_done(&s);
 }
 
-rs_status rs_archive_read_again(rs_archive *a, rs_err *err)
+rs_status rs_archive_read_words(rs_archive *a, rs_err *err)
 {
     rs_status st;
     rs_stmt s;
 
-    if ((st = rs_db_begin(a->db, err)) != RS_OK)
-        return st;
     if ((st = rs_schema_renew_words(a->db, err)) != RS_OK || (st = read_cases(a, err)) != RS_OK)
-        goto done;
+        return st;
     s = rs_db_use(a->db, "INSERT INTO meta VALUES('reading', ?1)"
                   " ON CONFLICT(key) DO UPDATE SET value = ?1", err);
     rs_bind_text(&s, 1, rs_lexicon_digest(a->lexicon));
-    if ((st = rs_run(&s)) == RS_OK)
+    return rs_run(&s);
+}
+
+static rs_status read_again(rs_archive *a, rs_err *err)
+{
+    rs_status st = rs_db_begin(a->db, err);
+
+    if (st != RS_OK)
+        return st;
+    if ((st = rs_archive_read_words(a, err)) == RS_OK)
         st = rs_db_commit(a->db, err);
     a->words_current = st == RS_OK;
-done:
     rs_db_rollback(a->db);
     return st;
 }
@@ -322,7 +363,7 @@ static rs_status read_by_others(rs_archive *a, rs_err *err)
         a->words_current = by && strcmp(by, rs_lexicon_digest(a->lexicon)) == 0;
     }
     st = rs_done(&s);
-    return st == RS_OK && !a->words_current ? rs_archive_read_again(a, err) : st;
+    return st == RS_OK && !a->words_current ? read_again(a, err) : st;
 }
 
 /* ---- Batches --------------------------------------------------------- */

@@ -101,6 +101,12 @@ typedef struct {
     size_t      begin, end;
 } rs_section;
 
+/* A part of an image: x0 y0 x1 y1 as fractions of its width and height. */
+typedef struct {
+    double       box[4];
+    const float *vector;      /* [dim], unit length */
+} rs_region;
+
 typedef struct {
     const char  *path;        /* where the file is: absolute; required */
     const char  *given;       /* as the source wrote it */
@@ -108,6 +114,9 @@ typedef struct {
     const char  *view;        /* PA, lateral, axial ... */
     size_t       width, height;                 /* pixels */
     const float *vector;      /* [dim], unit length; required on writing; NULL on reading */
+    uint64_t     phash;        /* perceptual hash; when hashed */
+    bool         hashed;
+    const rs_region *regions;  size_t n_regions;      /* none on reading */
 } rs_case_image;
 
 typedef struct {
@@ -117,6 +126,21 @@ typedef struct {
     const float *vector;      /* as above */
 } rs_passage;
 
+/* How well a case's diagnosis is established, least first: not known; a report or label says
+ * so; a second reader or a panel agreed; its course bore it out; histology, surgery or a
+ * laboratory proved it. */
+#define RS_TIER_MAP(X) X(UNKNOWN, "unknown") X(REPORTED, "reported") X(REVIEWED, "reviewed") \
+    X(FOLLOWED, "followed") X(PROVEN, "proven")
+typedef enum {
+#define RS_TIER_ENUM(name, text) RS_TIER_##name,
+    RS_TIER_MAP(RS_TIER_ENUM)
+#undef RS_TIER_ENUM
+    RS_TIERS
+} rs_tier;
+const char *rs_tier_name(rs_tier t);             /* "proven"; "unknown" for what is none */
+/* RS_TIERS where `name` (any case) is none. */
+rs_tier     rs_tier_of(const char *name);
+
 typedef struct {
     const char *key;          /* names the case in the archive; required, not empty */
     const char *source;       /* which source it came from */
@@ -124,6 +148,8 @@ typedef struct {
     const char *report;       /* the whole text */
     const char *modality, *body_part, *view, *sex, *patient, *collection;
     double      age_years;    /* negative: not known */
+    const char *study_date;   /* 2024-03-01, 2024-03 or 2024 */
+    rs_tier     tier;
     const char *attributes;   /* a JSON object as text: everything else the source said */
     const char *digest;       /* the indexer's digest of all that the case was made from */
     const rs_section    *sections;   size_t n_sections;

@@ -24,9 +24,8 @@ struct rs_archive {
 /* Take in what has changed in the catalog since the last call: the encoder, the caches'
  * generations, new and removed vectors. Inside a snapshot, outside a batch. */
 rs_status rs_archive_refresh(rs_archive *a, rs_err *err);
-/* The words of all cases read anew with the archive's lexicon, in one transaction.
- * Writer only, outside a batch. */
-rs_status rs_archive_read_again(rs_archive *a, rs_err *err);
+/* The words of all cases read anew with the archive's lexicon. Inside a transaction. */
+rs_status rs_archive_read_words(rs_archive *a, rs_err *err);
 /* The encoder alone. */
 rs_status rs_archive_refresh_encoder(rs_archive *a, rs_err *err);
 /* "WHAT: ... opened for reading only" in a reader, "WHAT: not inside a batch" in one. */

@@ -3,6 +3,7 @@
 #include "engine/catalog.h"
 
 #include "embeddings/half.h"
+#include "engine/vectors_int.h"
 
 #include <string.h>
 
@@ -29,6 +30,9 @@ rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *
     static const char *const sql[] = {
         "SELECT c.id, c.key FROM images i JOIN cases c ON c.id = i.case_id WHERE i.id = ?1",
         "SELECT c.id, c.key FROM passages i JOIN cases c ON c.id = i.case_id WHERE i.id = ?1",
+        "SELECT c.id, c.key FROM case_vectors i JOIN cases c ON c.id = i.case_id WHERE i.id = ?1",
+        "SELECT c.id, c.key FROM region_vectors r JOIN images i ON i.id = r.image_id"
+        " JOIN cases c ON c.id = i.case_id WHERE r.id = ?1",
     };
     rs_stmt s = rs_db_use(a->db, sql[kind], err);
     rs_status st;
@@ -42,23 +46,26 @@ rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *
     st = rs_done(&s);
     if (st == RS_OK && !*key)
         return rs_fail(err, RS_ECORRUPT, "%s: a vector of %s %lld, which is in no case",
-                       rs_db_path(a->db), kind == RS_KIND_IMAGE ? "image" : "passage",
+                       rs_db_path(a->db), rs_kind_names[kind],
                        (long long)item);
     return st;
 }
 
 rs_status rs_catalog_vectors(rs_archive *a, rs_kind kind, int64_t case_id, rs_arena *mem,
-                             float **x, size_t *n, rs_err *err)
+                             float **x, int64_t **ids, size_t *n, rs_err *err)
 {
     static const char *const sql[] = {
-        "SELECT v.vector FROM images i JOIN image_vectors v ON v.id = i.id"
+        "SELECT v.vector, v.id FROM images i JOIN image_vectors v ON v.id = i.id"
         " WHERE i.case_id = ?1 ORDER BY i.ordinal",
-        "SELECT v.vector FROM passages i JOIN passage_vectors v ON v.id = i.id"
+        "SELECT v.vector, v.id FROM passages i JOIN passage_vectors v ON v.id = i.id"
         " WHERE i.case_id = ?1 ORDER BY i.ordinal",
+        "SELECT vector, id FROM case_vectors WHERE case_id = ?1",
+        "SELECT v.vector, v.id FROM images i JOIN region_vectors v ON v.image_id = i.id"
+        " WHERE i.case_id = ?1 ORDER BY i.ordinal, v.id",
     };
-    size_t dim = a->encoder.dim, cap = 0, len;
+    size_t dim = a->encoder.dim, cap = 0, id_cap = 0, len;
     rs_stmt s = rs_db_use(a->db, sql[kind], err);
-    void *rows = NULL;
+    void *rows = NULL, *id_rows = NULL;
 
     *n = 0;
     rs_bind_int(&s, 1, case_id);
@@ -69,13 +76,17 @@ rs_status rs_catalog_vectors(rs_archive *a, rs_kind kind, int64_t case_id, rs_ar
                                rs_db_path(a->db), (long long)case_id, len, 2 * dim);
             break;
         }
-        if (!rs_arena_grow(mem, &rows, &cap, *n, dim * sizeof(float))) {
+        if (!rs_arena_grow(mem, &rows, &cap, *n, dim * sizeof(float)) ||
+            !rs_arena_grow(mem, &id_rows, &id_cap, *n, sizeof(int64_t))) {
             rs_stmt_nomem(&s);
             break;
         }
+        ((int64_t *)id_rows)[*n] = rs_col_int(&s, 1);
         rs_half_unpack((float *)rows + (*n)++ * dim, blob, dim);
     }
     *x = rows;
+    if (ids)
+        *ids = id_rows;
     return rs_done(&s);
 }
 
@@ -98,10 +109,11 @@ rs_status rs_catalog_case(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case
 {
     rs_stmt s = rs_db_use(a->db,
         "SELECT key, source, title, report, modality, body_part, view, sex, patient, collection,"
-        " attributes, digest, age FROM cases WHERE id = ?1", err);
+        " attributes, digest, study_date, age, tier FROM cases WHERE id = ?1", err);
     const char **texts[] = {
         &out->key, &out->source, &out->title, &out->report, &out->modality, &out->body_part,
-        &out->view, &out->sex, &out->patient, &out->collection, &out->attributes, &out->digest};
+        &out->view, &out->sex, &out->patient, &out->collection, &out->attributes, &out->digest,
+        &out->study_date};
     enum { TEXTS = sizeof texts / sizeof *texts };
     rs_status st;
 
@@ -112,6 +124,7 @@ rs_status rs_catalog_case(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case
             *texts[i] = rs_col_dup(&s, i, mem);
         if (!rs_col_null(&s, TEXTS))
             out->age_years = rs_col_real(&s, TEXTS);
+        out->tier = (rs_tier)rs_col_int(&s, TEXTS + 1);
     }
     st = rs_done(&s);
     if (st == RS_OK && !out->key)
@@ -141,8 +154,8 @@ static rs_status read_sections(rs_archive *a, int64_t case_id, rs_arena *mem, rs
     return rs_done(&s);
 }
 
-static rs_status read_findings(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *c,
-                               rs_err *err)
+rs_status rs_catalog_findings(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *c,
+                              rs_err *err)
 {
     rs_stmt s = rs_db_use(a->db,
         "SELECT label FROM case_findings WHERE case_id = ?1 ORDER BY ordinal", err);
@@ -166,14 +179,14 @@ rs_status rs_catalog_sections(rs_archive *a, int64_t case_id, rs_arena *mem, rs_
 {
     rs_status st = read_sections(a, case_id, mem, c, err);
 
-    return st == RS_OK ? read_findings(a, case_id, mem, c, err) : st;
+    return st == RS_OK ? rs_catalog_findings(a, case_id, mem, c, err) : st;
 }
 
 rs_status rs_catalog_images(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case_image **out,
                             size_t *n, rs_err *err)
 {
     rs_stmt s = rs_db_use(a->db,
-        "SELECT path, given, sha256, view, width, height FROM images"
+        "SELECT path, given, sha256, view, width, height, phash FROM images"
         " WHERE case_id = ?1 ORDER BY ordinal", err);
     void *rows = NULL;
     size_t cap = 0;
@@ -188,7 +201,8 @@ rs_status rs_catalog_images(rs_archive *a, int64_t case_id, rs_arena *mem, rs_ca
         ((rs_case_image *)rows)[(*n)++] = (rs_case_image){
             .path = rs_col_dup(&s, 0, mem), .given = rs_col_dup(&s, 1, mem),
             .sha256 = rs_col_dup(&s, 2, mem), .view = rs_col_dup(&s, 3, mem),
-            .width = (size_t)rs_col_int(&s, 4), .height = (size_t)rs_col_int(&s, 5)};
+            .width = (size_t)rs_col_int(&s, 4), .height = (size_t)rs_col_int(&s, 5),
+            .hashed = !rs_col_null(&s, 6), .phash = (uint64_t)rs_col_int(&s, 6)};
     }
     *out = rows;
     return rs_done(&s);

@@ -139,6 +139,13 @@ static rs_status add_case(erasing *e, const char *key, rs_erasure *out, rs_err *
         st = add_vectors(e, "SELECT v.vector FROM cases c JOIN passages i ON i.case_id = c.id"
                          " JOIN passage_vectors v ON v.id = i.id WHERE c.key = ?1", "passage vector",
                          key, err);
+    if (st == RS_OK)
+        st = add_vectors(e, "SELECT v.vector FROM cases c JOIN case_vectors v ON v.case_id = c.id"
+                         " WHERE c.key = ?1", "case vector", key, err);
+    if (st == RS_OK)
+        st = add_vectors(e, "SELECT v.vector FROM cases c JOIN images i ON i.case_id = c.id"
+                         " JOIN region_vectors v ON v.image_id = i.id WHERE c.key = ?1",
+                         "region vector", key, err);
     if (st == RS_OK && e->failed)
         st = rs_fail(err, RS_ENOMEM, "erase: no memory");
     return st;
@@ -169,6 +176,7 @@ static rs_status is_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err
         " OR instr(sha256, ?1))",
         "SELECT EXISTS(SELECT 1 FROM passages WHERE instr(text, ?1))",
         "SELECT EXISTS(SELECT 1 FROM case_findings WHERE instr(label, ?1))",
+        "SELECT EXISTS(SELECT 1 FROM case_attributes WHERE instr(name, ?1) OR instr(value, ?1))",
         "SELECT EXISTS(SELECT 1 FROM source_files WHERE instr(file, ?1) OR instr(case_key, ?1)"
         " OR instr(source, ?1) OR instr(sha256, ?1))",
         "SELECT EXISTS(SELECT 1 FROM problems WHERE instr(item, ?1) OR instr(reason, ?1))",
@@ -178,6 +186,8 @@ static rs_status is_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err
     static const char *const in_vectors[] = {
         "SELECT EXISTS(SELECT 1 FROM image_vectors WHERE vector = ?1)",
         "SELECT EXISTS(SELECT 1 FROM passage_vectors WHERE vector = ?1)",
+        "SELECT EXISTS(SELECT 1 FROM case_vectors WHERE vector = ?1)",
+        "SELECT EXISTS(SELECT 1 FROM region_vectors WHERE vector = ?1)",
     };
     const erasing *e = ctx;
     const char *const *sql = n->blob ? in_vectors : in_text;

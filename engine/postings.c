@@ -32,6 +32,7 @@ void rs_postings_forget(rs_postings *p)
                          .made_anew = p->made_anew, .data_version = p->data_version,
                          .changes = p->changes};
 
+    memcpy(fresh.reading, p->reading, sizeof fresh.reading);
     rs_postings_forget_pieces(p);
     for (uint32_t i = 0; i < p->n_lists; i++)
         rs_posting_clear(&p->lists[i]);

@@ -12,8 +12,9 @@
  *
  * So nothing is ever rebuilt because something was added: a new case costs what its words
  * cost, some 20 us, whether or not another process goes on indexing. Which known cases
- * changed is read from `tombstones` (kind RS_TOMBSTONE_WORDS: case ids, 0 for all), new
- * ones have higher ids. What FTS5 counts of rows and tokens must then be what is counted
+ * changed is read from `case_changes`, new ones have higher ids; where that log does not
+ * reach back far enough, or all reports were read by other tables (meta.reading), all is
+ * made anew. What FTS5 counts of rows and tokens must then be what is counted
  * here, or all is made anew; so it is too once a quarter of the documents is dead (until
  * then their words are in memory, though nothing finds them). The generation is the
  * connection's (PRAGMA data_version and total changes), as in rs_lengths.
@@ -40,10 +41,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* In `tombstones`, beside those of images and passages (rs_kind), and how many numbers back
- * they are kept at least. */
-enum { RS_TOMBSTONE_WORDS = 2, RS_WORDS_LOG = 1 << 17 };
 
 typedef struct rs_postings rs_postings;
 
@@ -84,7 +81,8 @@ rs_status rs_postings_count(rs_postings *p, const rs_text_query *q, size_t g, bo
 typedef struct {
     const uint64_t *pass;          /* bit `id` of it: may this case be found? */
     size_t          n_pass;        /* bits; ids from there on may not */
-    int64_t         not_case;
+    const int64_t  *left_out;      /* cases that may not */
+    size_t          n_left_out;
     bool            out;           /* cases with q's ruled-out terms may not */
 } rs_postings_scope;
 

@@ -1,8 +1,9 @@
 /* postings_follow.c - posting lists keep up with case_fts; see postings.h.
  *
- * A step takes in tombstones of words first, then the cases to look at again, then those
- * that are newer than any known, for as long as it may take; the next goes on from there,
- * in whatever snapshot it finds. A case that is not taken in yet needs no tombstone.
+ * A step takes in the log of changed cases first, then the cases to look at again, then
+ * those that are newer than any known, for as long as it may take; the next goes on from
+ * there, in whatever snapshot it finds. What the log says of a case that is not taken in yet
+ * means nothing.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,10 +12,11 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-/* Tombstones are kept for a while only (text_index.c): who is further behind starts anew. */
-enum { MOST_BEHIND = RS_WORDS_LOG / 2, BETWEEN_CHECKS = 32, BETWEEN_SIZES = 2048 };
+enum { BETWEEN_CHECKS = 32, BETWEEN_SIZES = 2048 };
 /* An id may be so many times the number of cases: they have a place each. */
 enum { MAX_SPARSE = 64, FREE_IDS = 1 << 22 };
 
@@ -88,31 +90,56 @@ static bool look_again(rs_postings *p, int64_t id)
     return true;
 }
 
-/* Cases that are not what they were are dead at once. */
-static rs_status take_tombstones(rs_postings *p, rs_err *err)
+/* Were the reports read by other tables than when these were begun? */
+static rs_status read_by_others(rs_postings *p, bool *others, rs_err *err)
 {
-    int64_t newest;
-    rs_status st = number(p, "SELECT seq FROM sqlite_sequence WHERE name = 'tombstones'", 0,
-                          &newest, err);
+    rs_stmt s = rs_db_use(p->db, "SELECT value FROM meta WHERE key = 'reading'", err);
+    char now[sizeof p->reading] = "";
+
+    if (rs_step(&s)) {
+        const char *text = rs_col_text(&s, 0);
+        snprintf(now, sizeof now, "%s", text ? text : "");
+    }
+    *others = strcmp(now, p->reading) != 0;
+    memcpy(p->reading, now, sizeof now);
+    return rs_done(&s);
+}
+
+/* Does the log tell all that has happened since? *newest: its last number. */
+static rs_status look_at_log(rs_postings *p, bool *reaches, int64_t *newest, rs_err *err)
+{
+    int64_t oldest;
+    rs_status st = number(p, "SELECT seq FROM sqlite_sequence WHERE name = 'case_changes'", 0,
+                          newest, err);
+
+    if (st == RS_OK)
+        st = number(p, "SELECT min(seq) FROM case_changes", *newest + 1, &oldest, err);
+    *reaches = st == RS_OK && p->seq >= 0 && oldest <= p->seq + 1 && *newest >= p->seq;
+    return st;
+}
+
+/* Cases that are not what they were are dead at once. */
+static rs_status take_changes(rs_postings *p, rs_err *err)
+{
+    bool others = false, reaches = false;
+    int64_t newest = 0;
+    rs_status st = read_by_others(p, &others, err);
     rs_stmt s;
 
+    if (st == RS_OK)
+        st = look_at_log(p, &reaches, &newest, err);
     if (st != RS_OK)
         return st;
-    if (p->seq >= 0 && (newest < p->seq || newest - p->seq > MOST_BEHIND))
+    if (p->seq >= 0 && (others || !reaches))
         rs_postings_forget(p);
     if (p->seq < 0) {
         p->seq = newest;
         return RS_OK;
     }
-    s = rs_db_use(p->db, "SELECT id FROM tombstones WHERE kind = ?1 AND seq > ?2", err);
-    rs_bind_int(&s, 1, RS_TOMBSTONE_WORDS);
-    rs_bind_int(&s, 2, p->seq);
+    s = rs_db_use(p->db, "SELECT case_id FROM case_changes WHERE seq > ?1", err);
+    rs_bind_int(&s, 1, p->seq);
     while (rs_step(&s)) {
         int64_t id = rs_col_int(&s, 0);
-        if (id == 0) {
-            rs_postings_forget(p);
-            break;
-        }
         if (rs_postings_kill(p, id) && !look_again(p, id))
             rs_stmt_nomem(&s);
     }
@@ -195,7 +222,7 @@ static rs_status take_new(rs_postings *p, double when, bool *all, rs_err *err)
 
 static rs_status step(rs_postings *p, double when, bool *current, rs_err *err)
 {
-    rs_status st = take_tombstones(p, err);
+    rs_status st = take_changes(p, err);
     bool all = false, right = false;
 
     *current = false;
@@ -212,7 +239,7 @@ static rs_status step(rs_postings *p, double when, bool *current, rs_err *err)
         *current = true;
         return RS_OK;
     }
-    /* Written by who leaves no tombstones, or not as FTS5 has it: once from the start. */
+    /* Written by who keeps no log, or not as FTS5 has it: once from the start. */
     rs_postings_forget(p);
     p->given_up = p->made_anew;
     p->made_anew = true;

@@ -60,7 +60,8 @@ struct rs_postings {
 
     /* Following. */
     int64_t  data_version, changes;
-    int64_t  seq;                  /* of tombstones taken in; -1: not begun */
+    int64_t  seq;                  /* of case_changes taken in; -1: not begun */
+    char     reading[80];          /* the tables that reports were read by then */
     int64_t  last_id;              /* cases up to it were taken in */
     int64_t *again;                /* of those, which are to be looked at again */
     size_t   n_again, cap_again;

@@ -264,8 +264,11 @@ static rs_status bar(ranking *r, const rs_postings_scope *s)
     for (uint32_t d = 0; s->pass && d < r->p->n_docs; d++)
         if (!passes(s, r->p->ids[d]))
             rs_bit_set(r->barred, d);
-    if (s->not_case > 0 && (uint64_t)s->not_case < r->p->cap_ids && r->p->doc_of[s->not_case])
-        rs_bit_set(r->barred, r->p->doc_of[s->not_case] - 1);
+    for (size_t i = 0; i < s->n_left_out; i++) {
+        int64_t id = s->left_out[i];
+        if (id > 0 && (uint64_t)id < r->p->cap_ids && r->p->doc_of[id])
+            rs_bit_set(r->barred, r->p->doc_of[id] - 1);
+    }
     return st;
 }
 

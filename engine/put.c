@@ -51,6 +51,17 @@ static rs_status check_vector(const rs_archive *a, const rs_case *c, const char 
     return RS_OK;
 }
 
+static rs_status check_region(const rs_archive *a, const rs_case *c, size_t image,
+                              const rs_region *r, rs_err *err)
+{
+    const double *b = r->box;
+
+    if (!(b[0] >= 0 && b[0] < b[2] && b[2] <= 1 && b[1] >= 0 && b[1] < b[3] && b[3] <= 1))
+        return rs_fail(err, RS_EARG, "case '%.100s': image %zu: a region of %g %g %g %g, wanted"
+                       " fractions x0 < x1, y0 < y1", c->key, image, b[0], b[1], b[2], b[3]);
+    return check_vector(a, c, "region of image", image, r->vector, err);
+}
+
 static rs_status check_parts(const rs_archive *a, const rs_case *c, rs_err *err)
 {
     rs_status st = RS_OK;
@@ -65,6 +76,8 @@ static rs_status check_parts(const rs_archive *a, const rs_case *c, rs_err *err)
         if (!c->images[i].path)
             return rs_fail(err, RS_EARG, "case '%.100s': image %zu: has no path", c->key, i);
         st = check_vector(a, c, "image", i, c->images[i].vector, err);
+        for (size_t k = 0; st == RS_OK && k < c->images[i].n_regions; k++)
+            st = check_region(a, c, i, &c->images[i].regions[k], err);
     }
     for (size_t i = 0; st == RS_OK && i < c->n_passages; i++) {
         const rs_passage *p = &c->passages[i];
@@ -157,14 +170,24 @@ rs_status rs_put_words(rs_archive *a, int64_t id, const rs_case *c, rs_arena *me
 
 /* ---- Rows ------------------------------------------------------------ */
 
+/* For whoever keeps something about cases in memory. */
+static rs_status note_change(rs_archive *a, int64_t id, rs_err *err)
+{
+    rs_stmt s = rs_db_use(a->db, "INSERT INTO case_changes(case_id) VALUES(?1)", err);
+
+    rs_bind_int(&s, 1, id);
+    return rs_run(&s);
+}
+
 /* *id: the row id the case had (kept), or 0; after it the one it has. */
 static rs_status put_row(rs_archive *a, const rs_case *c, int64_t *id, rs_arena *mem,
                          rs_err *err)
 {
     rs_stmt s = rs_db_use(a->db,
         "INSERT INTO cases(id, key, source, title, report, modality, body_part, view, sex,"
-        " patient, collection, age, attributes, digest, indexed_at)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)", err);
+        " patient, collection, age, attributes, digest, indexed_at, study_date, tier)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        err);
     char now[32];
     rs_status st;
 
@@ -186,9 +209,12 @@ static rs_status put_row(rs_archive *a, const rs_case *c, int64_t *id, rs_arena 
     rs_bind_text(&s, 13, c->attributes);
     rs_bind_text(&s, 14, c->digest);
     rs_bind_text(&s, 15, now);
+    rs_bind_text(&s, 16, c->study_date);
+    if (c->tier != RS_TIER_UNKNOWN)
+        rs_bind_int(&s, 17, c->tier);
     st = rs_run(&s);
     *id = sqlite3_last_insert_rowid(rs_db_handle(a->db));
-    return st;
+    return st == RS_OK ? note_change(a, *id, err) : st;
 }
 
 static rs_status put_sections(rs_archive *a, int64_t id, const rs_case *c, rs_arena *mem,
@@ -228,6 +254,27 @@ static rs_status put_vector(rs_archive *a, const char *sql, const float *x, uint
     return rs_run(&s);
 }
 
+/* The regions of the image just inserted. */
+static rs_status put_regions(rs_archive *a, const rs_case_image *im, uint16_t *half, rs_err *err)
+{
+    const int64_t image = sqlite3_last_insert_rowid(rs_db_handle(a->db));
+    rs_status st = RS_OK;
+
+    for (size_t i = 0; st == RS_OK && i < im->n_regions; i++) {
+        rs_stmt s = rs_db_use(a->db,
+            "INSERT INTO region_vectors(image_id, encoder, x0, y0, x1, y1, vector)"
+            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)", err);
+        rs_half_pack(half, im->regions[i].vector, a->encoder.dim);
+        rs_bind_int(&s, 1, image);
+        rs_bind_int(&s, 2, a->encoder_row);
+        for (int k = 0; k < 4; k++)
+            rs_bind_real(&s, 3 + k, im->regions[i].box[k]);
+        rs_bind_blob(&s, 7, half, a->encoder.dim * sizeof *half);
+        st = rs_run(&s);
+    }
+    return st;
+}
+
 static rs_status put_images(rs_archive *a, int64_t id, const rs_case *c, rs_arena *mem,
                             uint16_t *half, rs_err *err)
 {
@@ -236,8 +283,8 @@ static rs_status put_images(rs_archive *a, int64_t id, const rs_case *c, rs_aren
     for (size_t i = 0; st == RS_OK && i < c->n_images; i++) {
         const rs_case_image *im = &c->images[i];
         rs_stmt s = rs_db_use(a->db,
-            "INSERT INTO images(case_id, ordinal, path, given, sha256, view, width, height)"
-            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", err);
+            "INSERT INTO images(case_id, ordinal, path, given, sha256, view, width, height, phash)"
+            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", err);
         rs_bind_int(&s, 1, id);
         rs_bind_int(&s, 2, (int64_t)i);
         rs_bind_text(&s, 3, im->path);
@@ -246,10 +293,12 @@ static rs_status put_images(rs_archive *a, int64_t id, const rs_case *c, rs_aren
         bind_valid(&s, 6, im->view, mem);
         rs_bind_int(&s, 7, (int64_t)im->width);
         rs_bind_int(&s, 8, (int64_t)im->height);
-        st = rs_run(&s);
-        if (st == RS_OK)
-            st = put_vector(a, "INSERT INTO image_vectors(id, encoder, vector)"
-                            " VALUES(?1, ?2, ?3)", im->vector, half, err);
+        if (im->hashed)
+            rs_bind_int(&s, 9, (int64_t)im->phash);
+        if ((st = rs_run(&s)) == RS_OK &&
+            (st = put_vector(a, "INSERT INTO image_vectors(id, encoder, vector)"
+                             " VALUES(?1, ?2, ?3)", im->vector, half, err)) == RS_OK)
+            st = put_regions(a, im, half, err);
     }
     return st;
 }
@@ -278,6 +327,172 @@ static rs_status put_passages(rs_archive *a, int64_t id, const rs_case *c, rs_ar
     return st;
 }
 
+/* ---- Attributes ------------------------------------------------------ */
+
+/* A value as the catalog's attributes have it; NULL for none, an object or a list. */
+static const char *attribute_text(const json_t *v, rs_arena *mem)
+{
+    if (json_is_string(v))
+        return rs_arena_strdup(mem, json_string_value(v));
+    if (json_is_integer(v))
+        return rs_arena_sprintf(mem, "%lld", (long long)json_integer_value(v));
+    if (json_is_real(v))
+        return rs_arena_sprintf(mem, "%.15g", json_real_value(v));
+    return json_is_true(v) ? "true" : json_is_false(v) ? "false" : NULL;
+}
+
+static rs_status put_attribute(rs_archive *a, int64_t id, const char *name, const json_t *v,
+                               rs_arena *mem, rs_err *err)
+{
+    const char *text = attribute_text(v, mem);
+    rs_stmt s;
+
+    if (!text)
+        return RS_OK;
+    s = rs_db_use(a->db, "INSERT OR IGNORE INTO case_attributes(name, value, case_id)"
+                  " VALUES(?1, ?2, ?3)", err);
+    rs_bind_text(&s, 1, name);
+    rs_bind_text(&s, 2, text);
+    rs_bind_int(&s, 3, id);
+    return rs_run(&s);
+}
+
+/* Each text, number or truth value, or each of a list, by its name. */
+static rs_status put_attributes(rs_archive *a, int64_t id, const rs_case *c, rs_arena *mem,
+                                rs_err *err)
+{
+    json_t *all = NULL, *v;
+    rs_status st = RS_OK;
+    const char *name;
+
+    if (!c->attributes)
+        return RS_OK;
+    st = rs_json_parse(&all, c->attributes, strlen(c->attributes), "attributes", err);
+    json_object_foreach(all, name, v) {
+        const size_t n = json_is_array(v) ? json_array_size(v) : 1;
+        for (size_t i = 0; st == RS_OK && i < n; i++)
+            st = put_attribute(a, id, name, json_is_array(v) ? json_array_get(v, i) : v, mem, err);
+    }
+    json_decref(all);
+    return st;
+}
+
+/* ---- The case as one vector ------------------------------------------ */
+
+/* Adds the mean direction of n unit vectors [n x d] to `sum`, whose images and passages so
+ * count the same however many there are. */
+static void add_mean(double *sum, const float *const *x, size_t n, size_t d)
+{
+    double length = 0;
+
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t k = 0; k < d && n; k++) {
+            double mean = 0;
+            for (size_t i = 0; i < n; i++)
+                mean += (double)x[i][k];
+            if (pass == 0)
+                length += mean * mean;
+            else if (length > 0)
+                sum[k] += mean / sqrt(length);
+        }
+}
+
+/* Images and passages of a case as one unit vector: the "early" side of fusion (query.h).
+ * false where there is nothing, or it cancels out. */
+static bool case_vector(float *out, const float *const *images, size_t n_images,
+                        const float *const *passages, size_t n_passages, double *sum, size_t d)
+{
+    double length = 0;
+
+    memset(sum, 0, d * sizeof *sum);
+    add_mean(sum, images, n_images, d);
+    add_mean(sum, passages, n_passages, d);
+    for (size_t k = 0; k < d; k++)
+        length += sum[k] * sum[k];
+    for (size_t k = 0; k < d; k++)
+        out[k] = length > 0 ? (float)(sum[k] / sqrt(length)) : k == 0;
+    return n_images + n_passages > 0;
+}
+
+static rs_status put_case_vector(rs_archive *a, int64_t id, const float *const *images,
+                                 size_t n_images, const float *const *passages, size_t n_passages,
+                                 rs_arena *mem, rs_err *err)
+{
+    const size_t d = a->encoder.dim;
+    double *sum = rs_new(mem, double, d + 1);
+    float *x = rs_new(mem, float, d + 1);
+    uint16_t *half = rs_new(mem, uint16_t, d + 1);
+    rs_stmt s;
+
+    if (!sum || !x || !half)
+        return rs_fail(err, RS_ENOMEM, "case %lld: no memory", (long long)id);
+    if (!case_vector(x, images, n_images, passages, n_passages, sum, d))
+        return RS_OK;
+    rs_half_pack(half, x, d);
+    s = rs_db_use(a->db, "INSERT INTO case_vectors(case_id, encoder, vector)"
+                  " VALUES(?1, ?2, ?3)", err);
+    rs_bind_int(&s, 1, id);
+    rs_bind_int(&s, 2, a->encoder_row);
+    rs_bind_blob(&s, 3, half, d * sizeof *half);
+    return rs_run(&s);
+}
+
+/* The case's own, from its record. */
+static rs_status put_whole(rs_archive *a, int64_t id, const rs_case *c, rs_arena *mem, rs_err *err)
+{
+    const float **images = rs_new(mem, const float *, c->n_images + 1);
+    const float **passages = rs_new(mem, const float *, c->n_passages + 1);
+
+    if (!images || !passages)
+        return rs_fail(err, RS_ENOMEM, "case '%.100s': no memory", c->key);
+    for (size_t i = 0; i < c->n_images; i++)
+        images[i] = c->images[i].vector;
+    for (size_t i = 0; i < c->n_passages; i++)
+        passages[i] = c->passages[i].vector;
+    return put_case_vector(a, id, images, c->n_images, passages, c->n_passages, mem, err);
+}
+
+/* n rows of [n x d] one by one. */
+static const float **rows_of(const float *x, size_t n, size_t d, rs_arena *mem)
+{
+    const float **rows = rs_new(mem, const float *, n + 1);
+
+    for (size_t i = 0; rows && i < n; i++)
+        rows[i] = x + i * d;
+    return rows;
+}
+
+rs_status rs_put_case_vectors(rs_archive *a, rs_err *err)
+{
+    const size_t d = a->encoder.dim;
+    rs_arena mem = {0};
+    rs_stmt s;
+
+    if (!a->encoder.id)
+        return RS_OK;
+    s = rs_db_use(a->db, "SELECT id FROM cases ORDER BY id", err);
+    while (rs_step(&s)) {
+        const int64_t id = rs_col_int(&s, 0);
+        const float **images, **passages;
+        size_t n_images, n_passages;
+        float *x, *y;
+        rs_arena_reset(&mem);
+        if ((s.status = rs_catalog_vectors(a, RS_KIND_IMAGE, id, &mem, &x, NULL, &n_images,
+                                           err)) != RS_OK ||
+            (s.status = rs_catalog_vectors(a, RS_KIND_PASSAGE, id, &mem, &y, NULL, &n_passages,
+                                           err)) != RS_OK)
+            break;
+        images = rows_of(x, n_images, d, &mem);
+        passages = rows_of(y, n_passages, d, &mem);
+        if (!images || !passages)
+            rs_stmt_nomem(&s);
+        else
+            s.status = put_case_vector(a, id, images, n_images, passages, n_passages, &mem, err);
+    }
+    rs_arena_clear(&mem);
+    return rs_done(&s);
+}
+
 /* ---- Take out -------------------------------------------------------- */
 
 /* All rows of a case, children first. */
@@ -286,6 +501,13 @@ static rs_status take_out(rs_archive *a, int64_t id, rs_err *err)
     static const char *const sql[] = {
         "INSERT INTO tombstones(kind, id) SELECT 0, id FROM images WHERE case_id = ?1",
         "INSERT INTO tombstones(kind, id) SELECT 1, id FROM passages WHERE case_id = ?1",
+        "INSERT INTO tombstones(kind, id) SELECT 2, id FROM case_vectors WHERE case_id = ?1",
+        "INSERT INTO tombstones(kind, id) SELECT 3, r.id FROM images i JOIN region_vectors r"
+        " ON r.image_id = i.id WHERE i.case_id = ?1",
+        "INSERT INTO case_changes(case_id) VALUES(?1)",
+        "DELETE FROM region_vectors WHERE image_id IN (SELECT id FROM images WHERE case_id = ?1)",
+        "DELETE FROM case_vectors WHERE case_id = ?1",
+        "DELETE FROM case_attributes WHERE case_id = ?1",
         "DELETE FROM image_vectors WHERE id IN (SELECT id FROM images WHERE case_id = ?1)",
         "DELETE FROM passage_vectors WHERE id IN (SELECT id FROM passages WHERE case_id = ?1)",
         "DELETE FROM images WHERE case_id = ?1",
@@ -296,7 +518,8 @@ static rs_status take_out(rs_archive *a, int64_t id, rs_err *err)
     };
     rs_status st = rs_text_index_remove(a->text, id, err);
 
-    _Static_assert(RS_KIND_IMAGE == 0 && RS_KIND_PASSAGE == 1, "as in the tombstones");
+    _Static_assert(RS_KIND_IMAGE == 0 && RS_KIND_PASSAGE == 1 && RS_KIND_CASE == 2 &&
+                   RS_KIND_REGION == 3, "as in the tombstones");
     for (size_t i = 0; st == RS_OK && i < sizeof sql / sizeof *sql; i++) {
         rs_stmt s = rs_db_use(a->db, sql[i], err);
         rs_bind_int(&s, 1, id);
@@ -339,7 +562,9 @@ static rs_status put_all(rs_archive *a, const rs_case *c, rs_put_kind *kind, rs_
         (st = rs_put_words(a, id, c, &mem, err)) != RS_OK ||
         (st = put_sections(a, id, c, &mem, err)) != RS_OK ||
         (st = put_images(a, id, c, &mem, half, err)) != RS_OK ||
-        (st = put_passages(a, id, c, &mem, half, err)) != RS_OK)
+        (st = put_passages(a, id, c, &mem, half, err)) != RS_OK ||
+        (st = put_attributes(a, id, c, &mem, err)) != RS_OK ||
+        (st = put_whole(a, id, c, &mem, err)) != RS_OK)
         goto done;
 done:
     rs_arena_clear(&mem);

@@ -6,9 +6,18 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "engine/vectors_int.h"
+#include "engine/verdict.h"
 
 #include <pthread.h>
 #include <string.h>
+
+/* Whose vectors an index is also measured with, or NULL. */
+static rs_vectors *other_of(rs_vectors *const vectors[RS_KINDS], rs_kind kind)
+{
+    const rs_kind other = rs_kind_asked_by(kind);
+
+    return other == kind ? NULL : vectors[other];
+}
 
 static rs_status rebuild_all(rs_vectors *const vectors[RS_KINDS], bool lazy, rs_err *err)
 {
@@ -16,7 +25,7 @@ static rs_status rebuild_all(rs_vectors *const vectors[RS_KINDS], bool lazy, rs_
 
     for (int kind = 0; st == RS_OK && kind < RS_KINDS; kind++)
         if (vectors[kind])
-            st = rs_vectors_rebuild(vectors[kind], vectors[RS_KINDS - 1 - kind], lazy, err);
+            st = rs_vectors_rebuild(vectors[kind], other_of(vectors, (rs_kind)kind), lazy, err);
     return st;
 }
 
@@ -27,7 +36,8 @@ rs_status rs_archive_rebuild(rs_archive *a, rs_err *err)
     if (st != RS_OK)
         return st;
     a->data_version = -1;
-    return rebuild_all(a->vectors, false, err);
+    st = rebuild_all(a->vectors, false, err);
+    return st == RS_OK ? rs_calibrate(a, err) : st;
 }
 
 rs_status rs_archive_catch_up(rs_archive *a, rs_err *err)
@@ -37,7 +47,8 @@ rs_status rs_archive_catch_up(rs_archive *a, rs_err *err)
     if (st != RS_OK)
         return st;
     a->data_version = -1;
-    return rebuild_all(a->vectors, true, err);
+    st = rebuild_all(a->vectors, true, err);
+    return st == RS_OK ? rs_calibrate(a, err) : st;
 }
 
 rs_status rs_archive_tune(rs_archive *a, const rs_tune_options *o, rs_arena *mem,
@@ -54,7 +65,7 @@ rs_status rs_archive_tune(rs_archive *a, const rs_tune_options *o, rs_arena *mem
     a->data_version = -1;
     for (int kind = 0; st == RS_OK && kind < RS_KINDS; kind++)
         if (a->vectors[kind])
-            st = rs_vectors_tune(a->vectors[kind], a->vectors[RS_KINDS - 1 - kind], o, mem,
+            st = rs_vectors_tune(a->vectors[kind], other_of(a->vectors, (rs_kind)kind), o, mem,
                                  &report[kind], err);
     return st;
 }

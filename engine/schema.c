@@ -17,7 +17,7 @@ static const char tables[] =
     "  title TEXT, report TEXT, modality TEXT COLLATE NOCASE, body_part TEXT COLLATE NOCASE,"
     "  view TEXT COLLATE NOCASE, sex TEXT COLLATE NOCASE, patient TEXT COLLATE NOCASE,"
     "  collection TEXT COLLATE NOCASE, age REAL, attributes TEXT, digest TEXT,"
-    "  indexed_at TEXT NOT NULL) STRICT;"
+    "  indexed_at TEXT NOT NULL, study_date TEXT, tier INTEGER) STRICT;"
     "CREATE INDEX cases_by_source ON cases(source, key);"
     "CREATE INDEX cases_by_patient ON cases(patient);"
     "CREATE INDEX cases_by_facets ON cases(modality, body_part, view, sex, age, collection,"
@@ -34,7 +34,8 @@ static const char tables[] =
     "CREATE TABLE images("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT, case_id INTEGER NOT NULL REFERENCES cases(id),"
     "  ordinal INTEGER NOT NULL, path TEXT NOT NULL, given TEXT, sha256 TEXT, view TEXT,"
-    "  width INTEGER NOT NULL, height INTEGER NOT NULL, UNIQUE(case_id, ordinal)) STRICT;"
+    "  width INTEGER NOT NULL, height INTEGER NOT NULL, phash INTEGER,"
+    "  UNIQUE(case_id, ordinal)) STRICT;"
     "CREATE INDEX images_by_sha256 ON images(sha256);"
     "CREATE TABLE passages("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT, case_id INTEGER NOT NULL REFERENCES cases(id),"
@@ -61,6 +62,43 @@ static const char tables[] =
     "  source TEXT NOT NULL, item TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL,"
     "  PRIMARY KEY(source, item)) STRICT, WITHOUT ROWID;";
 
+static const char since_3[] =
+    "CREATE TABLE case_vectors("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  case_id INTEGER NOT NULL UNIQUE REFERENCES cases(id),"
+    "  encoder INTEGER NOT NULL REFERENCES encoders(id), vector BLOB NOT NULL) STRICT;"
+    "CREATE TABLE region_vectors("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, image_id INTEGER NOT NULL REFERENCES images(id),"
+    "  x0 REAL NOT NULL, y0 REAL NOT NULL, x1 REAL NOT NULL, y1 REAL NOT NULL,"
+    "  encoder INTEGER NOT NULL REFERENCES encoders(id), vector BLOB NOT NULL) STRICT;"
+    "CREATE INDEX region_vectors_by_image ON region_vectors(image_id);"
+    "CREATE TABLE case_attributes("
+    "  name TEXT NOT NULL COLLATE NOCASE, value TEXT NOT NULL COLLATE NOCASE,"
+    "  case_id INTEGER NOT NULL REFERENCES cases(id),"
+    "  PRIMARY KEY(name, value, case_id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX case_attributes_by_case ON case_attributes(case_id);"
+    "CREATE TABLE case_changes("
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT, case_id INTEGER NOT NULL) STRICT;";
+
+/* New in tables that versions 1 and 2 have. */
+static const char new_columns[] =
+    "ALTER TABLE cases ADD COLUMN study_date TEXT;"
+    "ALTER TABLE cases ADD COLUMN tier INTEGER;"
+    "ALTER TABLE images ADD COLUMN phash INTEGER;";
+
+/* A text, a number, a truth value, or several in a list. */
+#define ATTRIBUTE_KINDS "('text', 'integer', 'real', 'true', 'false')"
+static const char old_attributes[] =
+    "INSERT OR IGNORE INTO case_attributes"
+    " SELECT j.key, CASE j.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
+    "   ELSE CAST(j.value AS TEXT) END, c.id FROM cases c, json_each(c.attributes) j"
+    " WHERE c.attributes IS NOT NULL AND j.type IN " ATTRIBUTE_KINDS ";"
+    "INSERT OR IGNORE INTO case_attributes"
+    " SELECT j.key, CASE k.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
+    "   ELSE CAST(k.value AS TEXT) END, c.id FROM cases c, json_each(c.attributes) j,"
+    "   json_each(j.value) k"
+    " WHERE c.attributes IS NOT NULL AND j.type = 'array' AND k.type IN " ATTRIBUTE_KINDS ";";
+
 /* Its own copy of the text: with 3.40 an index without one cannot forget a row unless
  * given the exact old words. Columns as in text_index.h. */
 static const char words[] =
@@ -79,18 +117,13 @@ static rs_status pragma_int(rs_db *db, const char *sql, int64_t *out, rs_err *er
     return rs_done(&s);
 }
 
-rs_status rs_schema_renew_words(rs_db *db, rs_err *err)
-{
-    rs_status st = rs_db_exec(db, words, err);
-    rs_stmt s;
+rs_status rs_schema_renew_words(rs_db *db, rs_err *err) { return rs_db_exec(db, words, err); }
 
-    if (st == RS_OK)       /* all words are others: kind RS_TOMBSTONE_WORDS, see postings.h */
-        st = rs_db_exec(db, "INSERT INTO tombstones(kind, id) SELECT 2, 0"
-                        " WHERE EXISTS (SELECT 1 FROM cases)", err);
-    if (st != RS_OK)
-        return st;
-    s = rs_db_use(db, "INSERT INTO meta VALUES('schema_version', ?1)"
-                  " ON CONFLICT(key) DO UPDATE SET value = ?1", err);
+static rs_status note_version(rs_db *db, rs_err *err)
+{
+    rs_stmt s = rs_db_use(db, "INSERT INTO meta VALUES('schema_version', ?1)"
+                          " ON CONFLICT(key) DO UPDATE SET value = ?1", err);
+
     rs_bind_int(&s, 1, RS_SCHEMA_VERSION);
     return rs_run(&s);
 }
@@ -102,11 +135,24 @@ static rs_status create(rs_db *db, rs_err *err)
     if ((st = rs_db_begin(db, err)) != RS_OK)
         return st;
     if ((st = rs_db_exec(db, tables, err)) == RS_OK &&
+        (st = rs_db_exec(db, since_3, err)) == RS_OK &&
         (st = rs_db_exec(db, "PRAGMA application_id = 1381188436", err)) == RS_OK &&
-        (st = rs_schema_renew_words(db, err)) == RS_OK)
+        (st = rs_schema_renew_words(db, err)) == RS_OK &&
+        (st = note_version(db, err)) == RS_OK)
         st = rs_db_commit(db, err);
     rs_db_rollback(db);
     return st;
+}
+
+rs_status rs_schema_upgrade(rs_db *db, int version, rs_err *err)
+{
+    rs_status st = RS_OK;
+
+    if (version < 3 && ((st = rs_db_exec(db, since_3, err)) != RS_OK ||
+                        (st = rs_db_exec(db, new_columns, err)) != RS_OK ||
+                        (st = rs_db_exec(db, old_attributes, err)) != RS_OK))
+        return st;
+    return note_version(db, err);
 }
 
 rs_status rs_schema_check(rs_db *db, bool writing, int *version, rs_err *err)

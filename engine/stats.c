@@ -56,8 +56,11 @@ static rs_status caches_of(rs_archive *a, rs_stats *out, rs_err *err)
     rs_stmt s = rs_db_use(a->db, "SELECT kind, generation, bytes FROM vector_caches", err);
 
     while (rs_step(&s)) {
-        *(rs_col_int(&s, 0) == RS_KIND_IMAGE ? &out->image_generation
-                                             : &out->passage_generation) = rs_col_int(&s, 1);
+        const int64_t kind = rs_col_int(&s, 0);
+        if (kind == RS_KIND_IMAGE)
+            out->image_generation = rs_col_int(&s, 1);
+        if (kind == RS_KIND_PASSAGE)
+            out->passage_generation = rs_col_int(&s, 1);
         out->cache_bytes += (uint64_t)rs_col_int(&s, 2);
     }
     return rs_done(&s);
@@ -168,6 +171,20 @@ static rs_status check_rows(rs_archive *a, rs_err *err)
          "SELECT count(*) FROM image_vectors WHERE length(vector) <> 2 * ?1"},
         {"passage vectors of a wrong size",
          "SELECT count(*) FROM passage_vectors WHERE length(vector) <> 2 * ?1"},
+        {"cases with images or passages, but without a vector",
+         "SELECT count(*) FROM cases c WHERE NOT EXISTS (SELECT 1 FROM case_vectors v"
+         " WHERE v.case_id = c.id) AND (EXISTS (SELECT 1 FROM images i WHERE i.case_id = c.id)"
+         " OR EXISTS (SELECT 1 FROM passages p WHERE p.case_id = c.id))"},
+        {"vectors without a case", "SELECT count(*) FROM case_vectors v WHERE NOT EXISTS"
+         " (SELECT 1 FROM cases c WHERE c.id = v.case_id)"},
+        {"case vectors of a wrong size",
+         "SELECT count(*) FROM case_vectors WHERE length(vector) <> 2 * ?1"},
+        {"regions without an image", "SELECT count(*) FROM region_vectors v WHERE NOT EXISTS"
+         " (SELECT 1 FROM images i WHERE i.id = v.image_id)"},
+        {"region vectors of a wrong size",
+         "SELECT count(*) FROM region_vectors WHERE length(vector) <> 2 * ?1"},
+        {"attributes without a case", "SELECT count(*) FROM case_attributes v WHERE NOT EXISTS"
+         " (SELECT 1 FROM cases c WHERE c.id = v.case_id)"},
         {"cases without words", "SELECT count(*) FROM cases c WHERE NOT EXISTS"
          " (SELECT 1 FROM case_fts f WHERE f.rowid = c.id)"},
         {"words without a case", "SELECT count(*) FROM case_fts f WHERE NOT EXISTS"

@@ -93,34 +93,12 @@ rs_status rs_text_index_put(rs_text_index *t, int64_t case_id,
     return rs_run(&s);
 }
 
-/* That a case's words are not what they were, for posting lists in any process. */
-static rs_status note_change(rs_text_index *t, int64_t case_id, rs_err *err)
-{
-    enum { BETWEEN = RS_WORDS_LOG / 16 };
-    rs_stmt s = rs_db_use(t->db, "INSERT INTO tombstones(kind, id) VALUES(?1, ?2)", err);
-    rs_status st;
-    int64_t seq;
-
-    rs_bind_int(&s, 1, RS_TOMBSTONE_WORDS);
-    rs_bind_int(&s, 2, case_id);
-    st = rs_run(&s);
-    seq = sqlite3_last_insert_rowid(rs_db_handle(t->db));
-    if (st != RS_OK || seq % BETWEEN)
-        return st;
-    s = rs_db_use(t->db, "DELETE FROM tombstones WHERE kind = ?1 AND seq < ?2", err);
-    rs_bind_int(&s, 1, RS_TOMBSTONE_WORDS);
-    rs_bind_int(&s, 2, seq - RS_WORDS_LOG);
-    return rs_run(&s);
-}
-
 rs_status rs_text_index_remove(rs_text_index *t, int64_t case_id, rs_err *err)
 {
     rs_stmt s = rs_db_use(t->db, "DELETE FROM case_fts WHERE rowid = ?1", err);
-    rs_status st;
 
     rs_bind_int(&s, 1, case_id);
-    st = rs_run(&s);
-    return st == RS_OK ? note_change(t, case_id, err) : st;
+    return rs_run(&s);
 }
 
 /* ---- Ranking --------------------------------------------------------- */
@@ -230,7 +208,7 @@ static rs_stmt use_scores(rs_text_index *t, const rs_restriction *r, rs_err *err
 {
     rs_stmt s;
 
-    if (!rs_restriction_filters(r) && !r->not_case)
+    if (!rs_restriction_filters(r) && !r->n_left_out)
         return rs_db_use(t->db, "SELECT rowid, rs_bm25(case_fts, ?21) FROM case_fts"
                          " WHERE case_fts MATCH ?20", err);
     s = rs_db_use(t->db,
@@ -282,7 +260,8 @@ static rs_status rank_by_memory(rs_text_index *t, const rs_text_query *q, const 
                                 const double *weights, rs_top *top, rs_arena *mem, bool *done,
                                 rs_err *err)
 {
-    const rs_postings_scope scope = {.not_case = r->not_case, .out = r->exclude != NULL};
+    const rs_postings_scope scope = {.left_out = r->left_out, .n_left_out = r->n_left_out,
+                                     .out = r->exclude != NULL};
     double wait_s = t->mode == RS_TEXT_MEMORY ? INFINITY : CATCH_UP_S;
     bool ready = t->mode == RS_TEXT_MEMORY || rs_postings_ready(t->postings);
     rs_bm25_plan plan;
@@ -352,6 +331,22 @@ rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_
     if (st == RS_OK)
         st = read_keys(t, &top, mem, out, n, err);
     rs_db_read_end(t->db);
+    return st;
+}
+
+rs_status rs_text_query_worth(rs_text_index *t, const rs_text_query *q, double *out, rs_err *err)
+{
+    rs_status st = rs_lengths_refresh(&t->lengths, t->db, err);
+
+    *out = 0;
+    for (size_t g = 0; st == RS_OK && g < q->n_groups; g++) {
+        size_t n = 0;
+        if (q->groups[g].own)
+            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].own, &n, err);
+        if (st == RS_OK && n == 0 && q->read)
+            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].core, &n, err);
+        *out += rs_bm25_idf(t->lengths.n, n);
+    }
     return st;
 }
 

@@ -143,6 +143,10 @@ void      rs_text_index_mode(rs_text_index *t, rs_text_mode mode);
 /* Make them now, all of them. RS_OK too where there is not the memory for them. */
 rs_status rs_text_index_prepare(rs_text_index *t, rs_err *err);
 
+/* What a case would score that had everything asked for about once: the sum of the groups' idf,
+ * those that no case has included. */
+rs_status rs_text_query_worth(rs_text_index *t, const rs_text_query *q, double *out, rs_err *err);
+
 /* Where in `text` terms of `q` occur: spans ascending and apart; *distinct counts the
  * groups found. */
 rs_status rs_text_query_spans(rs_text_index *t, const rs_text_query *q, const char *text,

@@ -18,7 +18,12 @@
 
 enum { CHUNK = 512 };                  /* vectors unpacked at a time */
 
-const char *const rs_kind_names[RS_KINDS] = {"image", "passage"};
+const char *const rs_kind_names[RS_KINDS] = {"image", "passage", "case", "region"};
+
+rs_kind rs_kind_asked_by(rs_kind kind)
+{
+    return kind == RS_KIND_IMAGE ? RS_KIND_PASSAGE : kind == RS_KIND_PASSAGE ? RS_KIND_IMAGE : kind;
+}
 
 /* The statements of a kind: whole literals, since SQL is never put together. */
 static const struct { const char *after, *one, *setting; } sql_of[] = {
@@ -28,6 +33,12 @@ static const struct { const char *after, *one, *setting; } sql_of[] = {
     {"SELECT id, vector FROM passage_vectors WHERE id > ?1 ORDER BY id",
      "SELECT id, vector FROM passage_vectors WHERE id = ?1",
      "SELECT value FROM meta WHERE key = 'vectors.passage'"},
+    {"SELECT id, vector FROM case_vectors WHERE id > ?1 ORDER BY id",
+     "SELECT id, vector FROM case_vectors WHERE id = ?1",
+     "SELECT value FROM meta WHERE key = 'vectors.case'"},
+    {"SELECT id, vector FROM region_vectors WHERE id > ?1 ORDER BY id",
+     "SELECT id, vector FROM region_vectors WHERE id = ?1",
+     "SELECT value FROM meta WHERE key = 'vectors.region'"},
 };
 
 /* ---- Make, free ------------------------------------------------------ */

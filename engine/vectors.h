@@ -1,4 +1,4 @@
-/* vectors.h - the vectors of an archive's images, or of its passages, ready to search.
+/* vectors.h - the vectors of an archive's images, or of its passages and so on, ready to search.
  *
  * The truth is the catalog's fp16 blobs. What is searched is
  *
@@ -10,7 +10,7 @@
  * whether or not anybody writes another generation.
  *
  * Which kind of index the base is, and how hard it must look, stands in the catalog's table
- * meta under "vectors.image" and "vectors.passage": what suits the size, measured whenever a
+ * meta under "vectors.image" and the like: what suits the size, measured whenever a
  * generation is written, or what `radscout index-tune` found.
  *
  * One thread at a time; inside the archive's snapshot or batch as said.
@@ -28,7 +28,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum { RS_KIND_IMAGE, RS_KIND_PASSAGE, RS_KINDS } rs_kind;    /* as in the catalog */
+/* As in the catalog. Case: a case's images and passages as one vector. Region: a part of an
+ * image; only where it was indexed so. */
+typedef enum {
+    RS_KIND_IMAGE, RS_KIND_PASSAGE, RS_KIND_CASE, RS_KIND_REGION, RS_KINDS
+} rs_kind;
 
 typedef struct rs_vectors rs_vectors;
 

@@ -48,6 +48,10 @@ static const struct { const char *count, *set; } sql_of[] = {
      "INSERT OR REPLACE INTO meta VALUES('vectors.image', ?1)"},
     {"SELECT count(*), coalesce(max(id), 0) FROM passage_vectors",
      "INSERT OR REPLACE INTO meta VALUES('vectors.passage', ?1)"},
+    {"SELECT count(*), coalesce(max(id), 0) FROM case_vectors",
+     "INSERT OR REPLACE INTO meta VALUES('vectors.case', ?1)"},
+    {"SELECT count(*), coalesce(max(id), 0) FROM region_vectors",
+     "INSERT OR REPLACE INTO meta VALUES('vectors.region', ?1)"},
 };
 
 /* ---- What there is ----------------------------------------------------- */

@@ -34,6 +34,8 @@ typedef struct {
 #define RS_RECALL_WANTED 0.99
 
 extern const char *const rs_kind_names[RS_KINDS];      /* "image" */
+/* The other kind that queries of this kind's index are of; itself where there is none. */
+rs_kind rs_kind_asked_by(rs_kind kind);
 
 rs_status rs_vectors_read_row(rs_vectors *v, rs_cache_row *row, rs_err *err);
 rs_status rs_vectors_read_setting(rs_vectors *v, rs_vectors_setting *out, rs_err *err);

@@ -102,8 +102,9 @@ static rs_status fill_images(rs_index_batch *b, rs_err *err)
             const rs_case_job_image *im = &job->images[k];
             if (im->st == RS_OK)
                 list[job->record.n_images++] = (rs_case_image){
-                    im->from->path, im->from->given, im->sha256, im->from->view,
-                    im->width, im->height, im->vector};
+                    .path = im->from->path, .given = im->from->given, .sha256 = im->sha256,
+                    .view = im->from->view, .width = im->width, .height = im->height,
+                    .vector = im->vector, .phash = im->phash, .hashed = im->hashed};
         }
         job->record.images = list;
     }

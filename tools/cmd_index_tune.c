@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-static const char *const kind_names[RS_KINDS] = {"image", "passage"};
+static const char *const kind_names[RS_KINDS] = {"image", "passage", "case", "region"};
 
 /* ---- JSON --------------------------------------------------------------- */
 

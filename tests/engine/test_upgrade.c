@@ -3,8 +3,11 @@
 #include "fixture.h"
 
 #include "engine/archive_int.h"
+#include "engine/catalog.h"
 #include "engine/query.h"
 #include "engine/schema.h"
+
+#include <math.h>
 
 static const char report[] = "FINDINGS: No pneumothorax. Left effusion.";
 static const rs_section sections[] = {{"findings", 10, 41}};
@@ -13,11 +16,16 @@ static void make_archive(const char *dir)
 {
     static const char *const labels[] = {"Effusion"};
     rs_archive *a = open_writer(dir);
+    float x[DIM] = {1}, y[DIM] = {0, 1};
+    const rs_case_image images[] = {{.path = "/x", .width = 1, .height = 1, .vector = x},
+                                    {.path = "/y", .width = 1, .height = 1, .vector = y}};
 
     put_one(a, &(rs_case){.key = "one", .title = "Effusion", .report = report,
                           .sections = sections, .n_sections = 1, .findings = labels,
                           .n_findings = 1, .age_years = 50});
-    put_one(a, &(rs_case){.key = "two", .title = "Pneumothorax", .age_years = -1});
+    put_one(a, &(rs_case){.key = "two", .title = "Pneumothorax", .age_years = -1,
+                          .images = images, .n_images = 2,
+                          .attributes = "{\"site\": \"A\", \"codes\": [1, \"x\"], \"ok\": true}"});
     for (int i = 0; i < 7; i++) {
         char key[8];
         snprintf(key, sizeof key, "n%d", i);
@@ -26,8 +34,8 @@ static void make_archive(const char *dir)
     rs_archive_close(a);
 }
 
-/* As version 1 had it. */
-static void make_old(const char *dir)
+/* As versions 1 and 2 had it. */
+static void make_old(const char *dir, int version)
 {
     rs_err err = {RS_OK, ""};
     char *path = rs_path_join(dir, "catalog.db");
@@ -35,6 +43,12 @@ static void make_old(const char *dir)
 
     ok(rs_db_open(&db, path, true, &err), &err);
     ok(rs_db_exec(db,
+        "DROP TABLE case_vectors; DROP TABLE region_vectors; DROP TABLE case_attributes;"
+        "DROP TABLE case_changes; ALTER TABLE cases DROP COLUMN study_date;"
+        "ALTER TABLE cases DROP COLUMN tier; ALTER TABLE images DROP COLUMN phash;"
+        "UPDATE meta SET value = 2 WHERE key = 'schema_version'", &err), &err);
+    if (version == 1)
+        ok(rs_db_exec(db,
         "DROP TABLE case_fts;"
         "CREATE VIRTUAL TABLE case_fts USING fts5(title, findings, impression, history, other,"
         " labels, tokenize = 'porter unicode61 remove_diacritics 2');"
@@ -53,10 +67,44 @@ static const char *only(rs_archive *a, const char *text, rs_arena *mem)
     rs_err err = {RS_OK, ""};
     rs_result r;
 
-    q.text = text;
+    rs_query_add(&q)->text = text;
     ok(rs_search(a, &q, mem, &r, &err), &err);
     assert_int_equal(r.n, 1);
     return r.hits[0].key;
+}
+
+/* The images of case "two" as one vector, halfway between them. */
+static void check_whole(rs_archive *a, rs_arena *mem)
+{
+    rs_err err = {RS_OK, ""};
+    int64_t id;
+    float *x;
+    size_t n;
+
+    ok(rs_catalog_find(a, "two", &id, &err), &err);
+    ok(rs_catalog_vectors(a, RS_KIND_CASE, id, mem, &x, NULL, &n, &err), &err);
+    assert_int_equal(n, 1);
+    assert_float_equal(x[0], sqrt(0.5), 1e-3);
+    assert_float_equal(x[1], sqrt(0.5), 1e-3);
+    ok(rs_catalog_find(a, "one", &id, &err), &err);
+    ok(rs_catalog_vectors(a, RS_KIND_CASE, id, mem, &x, NULL, &n, &err), &err);
+    assert_int_equal(n, 0);
+}
+
+/* How many cases have this attribute. */
+static int attributes_of(rs_archive *a, const char *name, const char *value)
+{
+    rs_err err = {RS_OK, ""};
+    rs_stmt s = rs_db_use(a->db, "SELECT count(*) FROM case_attributes"
+                          " WHERE name = ?1 AND value = ?2", &err);
+    int n = -1;
+
+    rs_bind_text(&s, 1, name);
+    rs_bind_text(&s, 2, value);
+    if (rs_step(&s))
+        n = (int)rs_col_int(&s, 0);
+    ok(rs_done(&s), &err);
+    return n;
 }
 
 static void check_new(rs_archive *a)
@@ -71,6 +119,9 @@ static void check_new(rs_archive *a)
     assert_string_equal(only(a, "pneumothorax", &mem), "two");
     assert_string_equal(only(a, "no pneumothorax", &mem), "one");
     assert_string_equal(only(a, "labels:effusion", &mem), "one");
+    check_whole(a, &mem);
+    assert_int_equal(attributes_of(a, "site", "a") + attributes_of(a, "codes", "1") +
+                     attributes_of(a, "codes", "x") + attributes_of(a, "ok", "true"), 4);
     rs_arena_clear(&mem);
 }
 
@@ -81,13 +132,13 @@ static void test_upgrade(void **state)
     rs_err err = {RS_OK, ""};
 
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         rs_archive *a;
         char dir[64];
         make_folder(dir);
         make_archive(dir);
-        make_old(dir);
-        a = open_archive(dir, modes[i]);
+        make_old(dir, 1 + i / 2);
+        a = open_archive(dir, modes[i % 2]);
         check_new(a);
         rs_archive_close(a);
         a = open_archive(dir, RS_ARCHIVE_WRITE);
@@ -109,7 +160,7 @@ static void test_upgrade_waits(void **state)
     make_folder(dir);
     make_archive(dir);
     a = open_archive(dir, RS_ARCHIVE_WRITE);
-    make_old(dir);
+    make_old(dir, 1);
     assert_int_equal(rs_archive_open(&b, dir, RS_ARCHIVE_READ, &err), RS_EBUSY);
     assert_null(b);
     assert_non_null(strstr(err.msg, "upgraded"));
