@@ -255,6 +255,25 @@ static bool fits_memory(const rs_text_index *t, const rs_text_query *q, const rs
     return true;
 }
 
+/* Brings posting lists up to date with the catalog and the query; *ready is false where they
+ * are not there, or it would take too long. */
+static rs_status ready_memory(rs_text_index *t, const rs_text_query *q, rs_arena *mem,
+                              bool *ready, rs_err *err)
+{
+    double wait_s = t->mode == RS_TEXT_MEMORY ? INFINITY : CATCH_UP_S;
+    rs_status st = RS_OK;
+
+    *ready = t->mode == RS_TEXT_MEMORY ||
+             (t->mode == RS_TEXT_AUTO && rs_postings_ready(t->postings));
+    if (*ready)
+        st = rs_postings_follow(t->postings, wait_s, ready, err);
+    if (st != RS_OK && st != RS_ECANCEL) {
+        *ready = false;                          /* let FTS5 say what is wrong, if it finds it */
+        st = RS_OK;
+    }
+    return st == RS_OK && *ready ? rs_postings_can(t->postings, q, mem, ready, err) : st;
+}
+
 /* *done is false where FTS5 is to be asked. */
 static rs_status rank_by_memory(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
                                 const double *weights, rs_top *top, rs_arena *mem, bool *done,
@@ -262,23 +281,11 @@ static rs_status rank_by_memory(rs_text_index *t, const rs_text_query *q, const 
 {
     const rs_postings_scope scope = {.left_out = r->left_out, .n_left_out = r->n_left_out,
                                      .out = r->exclude != NULL};
-    double wait_s = t->mode == RS_TEXT_MEMORY ? INFINITY : CATCH_UP_S;
-    bool ready = t->mode == RS_TEXT_MEMORY || rs_postings_ready(t->postings);
     rs_bm25_plan plan;
-    rs_status st = RS_OK;
+    rs_status st = ready_memory(t, q, mem, done, err);
 
-    *done = false;
-    if (ready)
-        st = rs_postings_follow(t->postings, wait_s, &ready, err);
-    if (st != RS_OK && st != RS_ECANCEL) {
-        ready = false;                           /* let FTS5 say what is wrong, if it finds it */
-        st = RS_OK;
-    }
-    if (st == RS_OK && ready)
-        st = rs_postings_can(t->postings, q, mem, &ready, err);
-    if (st != RS_OK || !ready)
+    if (st != RS_OK || !*done)
         return st;
-    *done = true;
     if ((st = make_plan(t, q, weights, true, mem, &plan, err)) == RS_OK)
         st = rs_postings_rank(t->postings, q, &plan, &scope, top, mem, err);
     return st;
@@ -336,17 +343,20 @@ rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_
 
 rs_status rs_text_query_worth(rs_text_index *t, const rs_text_query *q, double *out, rs_err *err)
 {
-    rs_status st = rs_lengths_refresh(&t->lengths, t->db, err);
+    rs_arena mem = {0};
+    bool memory;
+    rs_status st = ready_memory(t, q, &mem, &memory, err);
+    size_t own, core;
 
     *out = 0;
+    if (st == RS_OK && !memory)
+        st = rs_lengths_refresh(&t->lengths, t->db, err);
     for (size_t g = 0; st == RS_OK && g < q->n_groups; g++) {
-        size_t n = 0;
-        if (q->groups[g].own)
-            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].own, &n, err);
-        if (st == RS_OK && n == 0 && q->read)
-            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].core, &n, err);
-        *out += rs_bm25_idf(t->lengths.n, n);
+        st = count_group(t, q, g, memory, &mem, &own, &core, err);
+        *out += rs_bm25_idf(memory ? rs_postings_cases(t->postings) : t->lengths.n,
+                            own ? own : core);
     }
+    rs_arena_clear(&mem);
     return st;
 }
 

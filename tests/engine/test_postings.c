@@ -187,11 +187,15 @@ static void compare(rs_archive *a, const char *text, rs_words words, const doubl
     rs_err err = {RS_OK, ""};
     rs_text_query q;
     size_t n, m;
+    double worth[2];
 
     ok(rs_text_query_compile(a->text, text, words, &mem, &q, &err), &err);
     rank_as(a, RS_TEXT_FTS5, &q, w, not_case, limit, &mem, &want, &n);
     assert_false(a->text->by_memory);
+    ok(rs_text_query_worth(a->text, &q, &worth[0], &err), &err);
     rank_as(a, RS_TEXT_MEMORY, &q, w, not_case, limit, &mem, &got, &m);
+    ok(rs_text_query_worth(a->text, &q, &worth[1], &err), &err);
+    assert_true(fabs(worth[0] - worth[1]) <= 0);
     if (!a->text->by_memory && q.match)
         print_error("%s: FTS5 answered\n", text);
     assert_true(a->text->by_memory || !q.match);
