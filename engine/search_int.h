@@ -44,6 +44,7 @@ typedef struct {
     rs_scope        scope[RS_KINDS];
     bool            scoped[RS_KINDS];
     size_t          depth;
+    double          weight[RS_PROBE_COUNT];    /* the query's, as words_first has them */
     rs_ranking      rankings[RS_PROBE_COUNT];
     size_t          n_rankings;
     rs_fused       *fused;
