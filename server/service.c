@@ -52,7 +52,8 @@ rs_status rs_worker_start(void *service, void **worker, rs_err *err)
     w->service = s;
     if ((st = rs_archive_open(&w->archive, s->archive, RS_ARCHIVE_READ, err)) != RS_OK ||
         (s->lexicon && (st = rs_archive_use_lexicon(w->archive, s->lexicon, err)) != RS_OK) ||
-        (st = warm_up(w->archive, err)) != RS_OK) {
+        (st = warm_up(w->archive, err)) != RS_OK ||
+        (st = rs_archive_warm_words(w->archive, err)) != RS_OK) {
         rs_worker_stop(service, w);
         return st;
     }
