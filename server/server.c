@@ -20,26 +20,39 @@ static void end_if_drained(rs_server *s);
 
 /* ---- Connections ----------------------------------------------------- */
 
+static void on_connection(uv_stream_t *listener, int status);
+
 static void on_refused(uv_handle_t *h)
 {
-    rs_free(h);
+    rs_server *s = h->data;
+
+    s->refusing = false;
+    if (s->refuse_more && !s->draining) {
+        s->refuse_more = false;
+        on_connection((uv_stream_t *)&s->listener, 0);
+    }
 }
 
-/* Over the cap: a word and goodbye, without any of a connection's memory. */
+/* Over the cap, or no memory for it: a word and goodbye. It must be accepted for that, or libuv
+ * accepts no other: so there is a handle in reserve, and one refusal at a time. */
 static void refuse_connection(rs_server *s)
 {
     static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
                          "Connection: close\r\n\r\n";
     uv_buf_t buf = uv_buf_init(text, sizeof text - 1);
-    uv_tcp_t *tcp = rs_calloc(1, sizeof *tcp);
 
-    if (!tcp)
+    if (s->refusing) {
+        s->refuse_more = true;
         return;
-    uv_tcp_init(&s->loop, tcp);
-    if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)tcp) == 0)
-        uv_try_write((uv_stream_t *)tcp, &buf, 1);
-    uv_close((uv_handle_t *)tcp, on_refused);
-    s->metrics.refused_connections++;
+    }
+    uv_tcp_init(&s->loop, &s->spare);
+    s->spare.data = s;
+    if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&s->spare) == 0) {
+        uv_try_write((uv_stream_t *)&s->spare, &buf, 1);
+        s->metrics.refused_connections++;
+    }
+    s->refusing = true;
+    uv_close((uv_handle_t *)&s->spare, on_refused);
 }
 
 static void on_connection(uv_stream_t *listener, int status)

@@ -63,6 +63,8 @@ struct rs_server {
     rs_config   config;
     uv_loop_t   loop;
     uv_tcp_t    listener;
+    uv_tcp_t    spare;                   /* for a connection that is refused */
+    bool        refusing, refuse_more;
     uv_async_t  wake, stop;
     uv_timer_t  tick;
     uv_signal_t signal[3];               /* TERM, INT, HUP */

@@ -438,6 +438,36 @@ static void test_crowd(void **state)
     end(&v);
 }
 
+/* Memory runs out at any moment: that request fails, or its connection, and no other. */
+static void test_out_of_memory(void **state)
+{
+    static const char *const requests[] = {
+        REQUEST("GET /v1/images/one/0"), REQUEST("GET /v1/cases/one"), REQUEST("GET /metrics"),
+        REQUEST("GET /v1/stats"), REQUEST("GET /none"), REQUEST("GET /v1/events"),
+        "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 19\r\n\r\n{\"text\":\"effusion\"}"};
+    served v;
+
+    (void)state;
+    begin(&v);
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        for (long k = 0; k < 120; k += k < 40 ? 1 : 7) {
+            int fd = dial(v.port);
+            answer a;
+            answer_kept = answer_end = 0;
+            rs_alloc_fail_after(k);
+            say(fd, requests[i]);
+            a = hear(fd);
+            rs_alloc_fail_after(-1);
+            if (a.status != 0 && a.status != 200 && a.status != 404 && a.status < 500)
+                fail_msg("%s: allocation %ld: %d %s", requests[i], k, a.status, a.body);
+            hang_up(fd);
+        }
+        assert_int_equal(ask(v.port, REQUEST("GET /v1/cases/one")).status, 200);
+    }
+    end(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_gzip),
         cmocka_unit_test(test_reader_sees_writer),
         cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, make_archive, drop_archive);
 }
