@@ -44,7 +44,6 @@ rs_query rs_query_default(void)
 
     for (int p = 0; p < RS_PROBE_COUNT; p++)
         q.weight[p] = 1;
-    q.weight[RS_PROBE_IMAGE_PASSAGE] = 0.5;
     return q;
 }
 

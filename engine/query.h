@@ -156,8 +156,9 @@ typedef struct {
                                       like the archive "nothing similar enough"; 0: no verdict */
 } rs_query;
 
-/* k 10, depth 100, what was measured best for fusion (ARCHITECTURE.md), 10 s for words, a
- * verdict at 0.05. */
+/* k 10, depth 100, RRF of k 60 with equal weights, words first: what was measured best on
+ * queries of words and of images (docs/benchmarks.md, "Fusion"); 10 s for words, a verdict at
+ * 0.05. */
 rs_query rs_query_default(void);
 /* Another part, of weight 1; NULL where there are RS_QUERY_MAX_PARTS. */
 rs_query_part *rs_query_add(rs_query *q);

@@ -489,7 +489,7 @@ static void test_hit_explains_itself(void **state)
     assert_string_equal(rs_evidence_marked(res.hits[0].snippet, "[", "]", &mem),
                         "Small [left] pleural [effusion].");
     assert_int_equal(res.hits[0].n_found, 5);
-    assert_true(fabs(res.hits[0].score - 4.5 / 61) < 1e-12);
+    assert_true(fabs(res.hits[0].score - 5.0 / 61) < 1e-12);
     rs_arena_clear(&mem);
     rs_archive_close(a);
     remove_folder(dir);
