@@ -37,6 +37,9 @@ typedef struct {
 /* Leave out some more cases. */
 rs_status rs_restriction_leave_out(rs_restriction *r, const int64_t *ids, size_t n, rs_arena *mem,
                                    rs_err *err);
+/* A case and, with `patient`, all others of its patient, where that is known. */
+rs_status rs_restriction_leave_out_case(rs_restriction *r, rs_db *db, int64_t id, bool patient,
+                                        rs_arena *mem, rs_err *err);
 /* Does it rule out anything but those? */
 bool rs_restriction_filters(const rs_restriction *r);
 /* Bind ?1 to ?12. Strings are borrowed until rs_done. */
