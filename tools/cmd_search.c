@@ -44,14 +44,14 @@ static json_t *json_found(const rs_found *f, bool explain)
     json_t *p = json_pack("{s:s,s:I,s:f}", "probe", rs_probe_name(f->probe),
                           "rank", (json_int_t)f->rank, "score", f->score);
 
+    if (explain)
+        json_object_set_new(p, "part", json_real(f->part));
+    if (explain || f->boxed)
+        json_object_set_new(p, "image", rs_json_any(f->image));
+    if (explain)
+        json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
     if (f->boxed)
         json_object_set_new(p, "box", json_box(f->box));
-    if (f->boxed || explain)
-        json_object_set_new(p, "image", rs_json_any(f->image));
-    if (!explain)
-        return p;
-    json_object_set_new(p, "part", json_real(f->part));
-    json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
     return p;
 }
 
@@ -68,15 +68,17 @@ static json_t *json_hit(const rs_hit *h, bool explain)
                      "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
 }
 
-/* The boxes asked for, as fractions. */
-static json_t *json_boxes(const rs_query *q)
+/* "boxes": those asked for, as fractions; nothing where there are none. */
+static void add_boxes(json_t *query, const rs_query *q)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < q->n_parts; i++)
         if (q->parts[i].boxed)
             json_array_append_new(list, json_box(q->parts[i].box));
-    return list;
+    if (json_array_size(list))
+        json_object_set(query, "boxes", list);
+    json_decref(list);
 }
 
 static json_t *json_strings(const char *const *list, size_t n)
@@ -129,9 +131,9 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
         json_array_append_new(images, rs_json_any(paths[i]));
     json_object_set_new(query, "text", rs_json_any(rs_cli_value(c, "text", NULL)));
     json_object_set_new(query, "images", images);
-    json_object_set_new(query, "boxes", json_boxes(q));
     json_object_set_new(query, "like", rs_json_any(rs_cli_value(c, "like", NULL)));
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
+    add_boxes(query, q);
     for (size_t i = 0; i < r->n; i++) {
         json_t *hit = json_hit(&r->hits[i], rs_cli_flag(c, "explain"));
         add_relations(hit, &r->hits[i], q->contrast);
@@ -457,7 +459,7 @@ const rs_command rs_command_search = {
         "Where even the best case is further away than the archive's own cases are from each\n"
         "other, \"nothing similar enough\" is said first.\n"
         "\n"
-        "With --json: {\"query\": {\"text\", \"images\", \"boxes\", \"like\", \"k\"}, \"took_ms\",\n"
+        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\", \"boxes\"}, \"took_ms\",\n"
         "\"similarity\": {\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}},\n"
         "\"hits\": [{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
         "\"image\", \"snippet\", \"folded\": [{\"case\", \"why\"}], \"contrast\"}]}.\n"

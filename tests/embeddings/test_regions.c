@@ -221,7 +221,8 @@ static double share(const rs_dual_config *c, const double *b, size_t t)
 
     for (int axis = 0; axis < 2; axis++) {
         const double at = (double)(axis ? t / side : t % side);
-        area *= fmax(0, fmin(b[axis + 2] * (double)side, at + 1) - fmax(b[axis] * (double)side, at));
+        area *= fmax(0, fmin(b[axis + 2] * (double)side, at + 1) -
+                        fmax(b[axis] * (double)side, at));
     }
     return area;
 }
@@ -254,7 +255,8 @@ static void naive_read(float *out, double *x, const rs_dual *m)
 }
 
 /* A pooling layer on the rows `in`, each counting w[t] times. */
-static void naive_pool(double *x, const float *in, const double *w, size_t patches, const rs_dual *m)
+static void naive_pool(double *x, const float *in, const double *w, size_t patches,
+                       const rs_dual *m)
 {
     const rs_tower_config *c = &m->config.vision;
     const rs_layer_at *at = &m->at.vision.layer[c->layers];
@@ -321,7 +323,8 @@ static void check_family(const char *folder, rs_precision precision, double tole
     static double box[IMAGES * BOXES][4];
     float *pixels = some_pixels(c, IMAGES), *whole = rs_calloc(IMAGES * dim, sizeof *whole);
     float *got = rs_calloc(IMAGES * BOXES * dim, sizeof *got);
-    float *want = rs_calloc(dim, sizeof *want), *features = rs_calloc(IMAGES * dim, sizeof *features);
+    float *want = rs_calloc(dim, sizeof *want);
+    float *features = rs_calloc(IMAGES * dim, sizeof *features);
     rs_tape *kept = rs_tape_new(), *tape = rs_tape_new();
     rs_dual_fast *fast = NULL;
     rs_err err = {0};
