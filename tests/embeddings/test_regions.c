@@ -262,7 +262,7 @@ static void naive_pool(double *x, const float *in, const double *w, size_t patch
     const rs_layer_at *at = &m->at.vision.layer[c->layers];
     const size_t d = c->width, hd = d / c->heads;
     const float *p = m->params;
-    double q[WIDE], h[WIDE], k[64][WIDE], v[64][WIDE], ctx[WIDE] = {0}, mlp[WIDE];
+    double q[WIDE], h[WIDE] = {0}, k[64][WIDE], v[64][WIDE], ctx[WIDE] = {0}, mlp[WIDE];
 
     for (size_t i = 0; i < d; i++)
         h[i] = (double)p[m->at.vision.probe + i];

@@ -23,7 +23,8 @@ static int make_all(void **state)
     for (unsigned i = 0; i < 4; i++) {
         snprintf(name, sizeof name, "p/%u.png", i);
         put_picture(name, i + 50);
-        rs_buf_printf(&rows, "{\"id\":\"%u\",\"image\":\"p/%u.png\",\"title\":\"Case %u\"}\n", i, i, i);
+        rs_buf_printf(&rows, "{\"id\":\"%u\",\"image\":\"p/%u.png\",\"title\":\"Case %u\"}\n", i, i,
+                      i);
     }
     put("cases.jsonl", rows.data);
     rs_buf_clear(&rows);
