@@ -20,17 +20,20 @@ static size_t chunk_of(size_t pixels_each)
     return n < MIN_CHUNK ? MIN_CHUNK : n > MAX_CHUNK ? MAX_CHUNK : n;
 }
 
-/* The archive's choice, or what is wanted now made its choice. */
+/* The archive's choice, or what is wanted now made its choice; made as we make them. */
 static rs_status choose_regions(rs_index_job *x, rs_arena *mem, rs_err *err)
 {
-    const char *want = x->o->regions == RS_REGIONS_ON ? RS_REGIONS_RECIPE : NULL;
-    rs_status st = rs_archive_regions(x->archive, mem, &x->regions, err);
+    const char *before;
+    rs_status st = rs_archive_regions(x->archive, mem, &before, err);
+    const bool on = x->o->regions == RS_REGIONS_ON ||
+                    (x->o->regions == RS_REGIONS_AS_BEFORE && before);
 
-    if (st != RS_OK || x->o->regions == RS_REGIONS_AS_BEFORE || want == x->regions ||
-        (want && x->regions && strcmp(want, x->regions) == 0))
+    if (st != RS_OK)
         return st;
-    x->regions = want;
-    return rs_archive_set_regions(x->archive, want, err);
+    x->regions = on ? RS_REGIONS_RECIPE : NULL;
+    if (on == (before != NULL) && (!on || strcmp(before, x->regions) == 0))
+        return RS_OK;
+    return rs_archive_set_regions(x->archive, x->regions, err);
 }
 
 static void end_run(rs_index_job *x)

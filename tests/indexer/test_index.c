@@ -7,6 +7,7 @@
 #include "embeddings/regions.h"
 #include "engine/archive_int.h"
 #include "engine/query.h"
+#include "engine/regions.h"
 #include "indexer/case_make.h"
 #include "indexer/holdings.h"
 #include "jpeg_film.h"
@@ -302,6 +303,21 @@ static void test_regions_on_off_and_again(void **state)
     assert_int_equal(stats_of("r", &mem).region_vectors, 4 * RS_REGIONS_EACH);
     assert_regions_of("r", "p/9.png");
 
+    {
+        rs_archive *a = open_archive("r");         /* as another version made them */
+        rs_err err = {0};
+        ok(rs_archive_set_regions(a, "otherwise", &err), &err);
+        rs_archive_close(a);
+    }
+    run("r", "r.jsonl");
+    {
+        rs_archive *a = open_archive("r");
+        const char *recipe;
+        rs_err err = {0};
+        ok(rs_archive_regions(a, &mem, &recipe, &err), &err);
+        assert_string_equal(recipe, RS_REGIONS_RECIPE);
+        rs_archive_close(a);
+    }
     r = run_with("r", "r.jsonl", off);
     assert_report(r, 4, 0, 3, 1);
     assert_int_equal(r.regions, 0);
