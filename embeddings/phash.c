@@ -46,7 +46,8 @@ static void add_row(double cells[SIDE][SIDE], const float *pixels, size_t y, siz
             sums[i] += luminance[c] * integral(pixels + ((size_t)c * height + y) * width,
                                                i * width, (i + 1) * width);
     while (from < to) {
-        const size_t part = from / height, end = (part + 1) * height < to ? (part + 1) * height : to;
+        const size_t part = from / height, edge = (part + 1) * height;
+        const size_t end = edge < to ? edge : to;
         for (size_t i = 0; i < SIDE; i++)
             cells[part][i] += sums[i] * (double)(end - from);
         from = end;
@@ -104,15 +105,4 @@ bool rs_phash(uint64_t *out, const float *pixels, size_t height, size_t width)
     for (int i = 0; i < N; i++)
         *out |= (uint64_t)(c[i] > median) << i;
     return true;
-}
-
-unsigned rs_phash_distance(uint64_t a, uint64_t b)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    uint64_t x = a ^ b;
-
-    x -= x >> 1 & 0x55 * ones;                           /* bits in pairs, fours, bytes */
-    x = (x & 0x33 * ones) + (x >> 2 & 0x33 * ones);
-    x = (x + (x >> 4)) & 0x0f * ones;
-    return (unsigned)(x * ones >> 56);
 }

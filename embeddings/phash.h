@@ -33,6 +33,15 @@
 bool rs_phash(uint64_t *out, const float *pixels, size_t height, size_t width);
 
 /* Bits that differ, 0 to 64; about 32 for pictures that have nothing to do with each other. */
-unsigned rs_phash_distance(uint64_t a, uint64_t b);
+static inline unsigned rs_phash_distance(uint64_t a, uint64_t b)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t x = a ^ b;
+
+    x -= x >> 1 & 0x55 * ones;                           /* bits in pairs, fours, bytes */
+    x = (x & 0x33 * ones) + (x >> 2 & 0x33 * ones);
+    x = (x + (x >> 4)) & 0x0f * ones;
+    return (unsigned)(x * ones >> 56);
+}
 
 #endif

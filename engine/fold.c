@@ -20,6 +20,9 @@ static const struct { unsigned bits; float cosine; } near_enough[] = {
 enum { NEARNESSES = sizeof near_enough / sizeof *near_enough };
 static const float ALONE = 0.998f;
 
+/* Of a series of slices nobody waits for all: it would be most of a search. */
+enum { LOOKED_AT = 16 };
+
 typedef struct {
     int64_t        id;
     const char    *sha256;         /* NULL: not known */
@@ -32,7 +35,8 @@ typedef struct {
 typedef struct {
     const char *patient;           /* NULL: not known */
     size_t      row;
-    size_t      first, n;          /* pictures */
+    size_t      first, n;          /* pictures that are looked at */
+    int64_t     total;             /* that it has */
 } member;
 
 typedef struct {
@@ -99,13 +103,26 @@ rs_status rs_patient_of(rs_db *db, int64_t case_id, rs_arena *mem, const char **
     return st;
 }
 
+static rs_status count_pictures(folding *f, int64_t id, member *m)
+{
+    rs_stmt s = rs_db_use(f->a->db, "SELECT count(*) FROM images WHERE case_id = ?1", f->err);
+
+    rs_bind_int(&s, 1, id);
+    if (rs_step(&s))
+        m->total = rs_col_int(&s, 0);
+    return rs_done(&s);
+}
+
 static rs_status read_pictures(folding *f, int64_t id, member *m)
 {
     rs_stmt s = rs_db_use(f->a->db,
-        "SELECT id, sha256, phash FROM images WHERE case_id = ?1 ORDER BY ordinal", f->err);
+        "SELECT id, sha256, phash FROM images WHERE case_id = ?1 ORDER BY ordinal LIMIT ?2",
+        f->err);
+    rs_status st;
 
     m->first = f->n_pictures;
     rs_bind_int(&s, 1, id);
+    rs_bind_int(&s, 2, LOOKED_AT);
     while (rs_step(&s)) {
         if (!rs_arena_grow(f->mem, &f->pictures, &f->cap, f->n_pictures, sizeof(picture))) {
             rs_stmt_nomem(&s);
@@ -116,7 +133,9 @@ static rs_status read_pictures(folding *f, int64_t id, member *m)
             .hashed = !rs_col_null(&s, 2), .phash = (uint64_t)rs_col_int(&s, 2)};
     }
     m->n = f->n_pictures - m->first;
-    return rs_done(&s);
+    m->total = (int64_t)m->n;
+    st = rs_done(&s);
+    return st == RS_OK && m->n == LOOKED_AT ? count_pictures(f, id, m) : st;
 }
 
 /* The vector of a picture; false and f->st where there is none. */
@@ -173,11 +192,10 @@ static bool same_file(const picture *a, const picture *b)
 
 static bool twins(folding *f, picture *a, picture *b)
 {
-    unsigned bits;
+    const unsigned bits = rs_phash_distance(a->phash, b->phash);
 
     if (!a->hashed || !b->hashed)
         return same_file(a, b) || vectors_near(f, a, b, ALONE);
-    bits = rs_phash_distance(a->phash, b->phash);
     if (bits == 0 && same_file(a, b))            /* equal files have equal hashes */
         return true;
     for (int i = 0; i < NEARNESSES; i++)
@@ -186,11 +204,13 @@ static bool twins(folding *f, picture *a, picture *b)
     return false;
 }
 
-/* Has every picture of `a` a twin among those of `b`? */
+/* Has every picture of `a` a twin among those of `b`? As far as they are looked at. */
 static bool contained(folding *f, const member *a, const member *b)
 {
     picture *all = f->pictures;
 
+    if (a->total > LOOKED_AT && a->total != b->total)
+        return false;
     for (size_t i = 0; i < a->n; i++) {
         bool found = false;
         for (size_t j = 0; j < b->n && !found && f->st == RS_OK; j++)

@@ -326,6 +326,52 @@ static void test_one_shared_image(void **state)
     remove_folder(own);
 }
 
+/* Series cut from the same 50 images, `n` from `first` on. */
+static void test_many_images(void **state)
+{
+    static const struct { int first, n; size_t row; } series[] = {
+        {0, 20, 0},                /* images 0 to 19 */
+        {0, 20, 0},                /* the same once more */
+        {0, 21, 2},                /* and another image, which 0 does not have */
+        {18, 1, 3},                /* one that is late in both: not looked for */
+        {30, 16, 4},               /* as many as are looked at */
+        {31, 15, 4}, {33, 1, 4},   /* some of them, one of them */
+    };
+    enum { N = sizeof series / sizeof *series };
+    static const float x[DIM] = {1};
+    rs_random rnd = rs_random_seed(5);
+    char own[64], key[2] = "a";
+    uint64_t hashes[50];
+    int64_t list[N];
+    rs_archive *b;
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_fold *fold;
+
+    (void)state;
+    make_folder(own);
+    b = open_writer(own);
+    for (size_t i = 0; i < 50; i++)
+        hashes[i] = rs_random_u64(&rnd);
+    for (size_t i = 0; i < N; i++, key[0]++) {
+        rs_case_image im[21];
+        const rs_case c = {.key = key, .age_years = -1, .images = im,
+                           .n_images = (size_t)series[i].n};
+        for (size_t k = 0; k < c.n_images; k++)
+            im[k] = (rs_case_image){.path = "/p", .vector = x, .hashed = true,
+                                    .phash = hashes[(size_t)series[i].first + k]};
+        put_one(b, &c);
+        ok(rs_catalog_find(b, key, &list[i], &err), &err);
+    }
+    ok(rs_fold_rows(b, list, N, true, true, &mem, &fold, &err), &err);
+    for (size_t i = 0; i < N; i++)
+        if (fold[i].row != series[i].row)
+            fail_msg("row %zu: row %zu, wanted %zu", i, fold[i].row, series[i].row);
+    rs_arena_clear(&mem);
+    rs_archive_close(b);
+    remove_folder(own);
+}
+
 /* A vector that is damaged in the catalog is said, where it is needed. */
 static void test_damaged_vector(void **state)
 {
@@ -365,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_left_out),
         cmocka_unit_test(test_who_is_known),
         cmocka_unit_test(test_one_shared_image),
+        cmocka_unit_test(test_many_images),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_damaged_vector),
     };
