@@ -225,8 +225,8 @@ static const rs_option options[] = {
     RS_LEXICON_OPTION,
     RS_PRECISION_OPTION,
     {"prune", 0, NULL, "remove cases of the source that it no longer holds"},
-    {"regions", 0, NULL, "of each image vectors of 25 parts of it too, so that search --box finds a\n"
-                         "lesion wherever it lies; the archive remembers it for later runs"},
+    {"regions", 0, NULL, "vectors of 25 parts of each image too, so that search --box finds\n"
+                         "a lesion wherever it lies; later runs do so too"},
     {"no-regions", 0, NULL, "none any more"},
     {"prefix", 0, "TEXT", "put TEXT before the key of each case, so that two sources may use\n"
                           "the same keys"},
