@@ -106,6 +106,10 @@ rs_status rs_restriction_ids(rs_db *db, rs_kind kind, const rs_restriction *r, r
         RS_FILTER_SQL,
         "SELECT i.id FROM cases c CROSS JOIN passages i ON i.case_id = c.id WHERE "
         RS_FILTER_SQL,
+        "SELECT i.id FROM cases c CROSS JOIN case_vectors i ON i.case_id = c.id WHERE "
+        RS_FILTER_SQL,
+        "SELECT v.id FROM cases c CROSS JOIN images i ON i.case_id = c.id"
+        " CROSS JOIN region_vectors v ON v.image_id = i.id WHERE " RS_FILTER_SQL,
     };
     rs_stmt s = rs_db_use(db, sql[kind], err);
     void *array = NULL;

@@ -115,7 +115,9 @@ typedef struct {
     const float    *vector;        /* [dim], ready: the text's beside a text, else an image's */
     const char     *like;          /* a case's key; it is not among its own hits */
     bool            boxed;         /* of the image, only this part: x0 y0 x1 y1 as fractions */
-    double          box[4];        /* of its width and height. A region; needs `image` */
+    double          box[4];        /* of its width and height. A region; needs `image`. The
+                                      whole image is looked for too, unless its weight is
+                                      negative */
     double          weight;        /* not 0; below 0: what is not wanted */
 } rs_query_part;
 
@@ -184,6 +186,8 @@ typedef struct {
     double      score;             /* raw: cosine or BM25 (larger is better) */
     double      part;              /* of the fused score */
     const char *image;             /* path of the image that earned it, or NULL */
+    bool        boxed;             /* it was a part of that image: x0 y0 x1 y1 as fractions */
+    double      box[4];            /* of its width and height */
     const rs_evidence *passage;    /* the passage that earned it, or NULL */
 } rs_found;
 
@@ -234,6 +238,8 @@ typedef struct {
     const rs_hit *hits;  size_t n;
     size_t found[RS_PROBE_COUNT];  /* cases in each probe's ranking (at most depth) */
     bool   ran[RS_PROBE_COUNT];
+    bool   no_regions;             /* a box was asked for, but the archive has no regions: the
+                                      whole image was looked for */
     rs_verdict verdict;
     double encode_ms, search_ms;   /* time spent */
 } rs_result;

@@ -83,6 +83,15 @@ static rs_status probe_vectors(rs_search_state *s, rs_probe probe, rs_kind kind,
     return st;
 }
 
+/* Without regions there is the whole image's probe, and the result says so. */
+static void look_for_regions(rs_search_state *s)
+{
+    if (s->regions.n && rs_vectors_live(s->a->vectors[RS_KIND_REGION]) == 0) {
+        s->out->no_regions = true;
+        s->regions.n = 0;
+    }
+}
+
 static rs_status probe_words(rs_search_state *s)
 {
     const rs_text_query **q = rs_new(s->mem, const rs_text_query *, s->n_words + 1);
@@ -134,6 +143,7 @@ static rs_status run_probes(rs_search_state *s)
 
     if (s->q->fusion == RS_FUSION_EARLY)
         return probe_whole(s);
+    look_for_regions(s);
     st = probe_words(s);
     for (size_t i = 0; st == RS_OK && i < sizeof table / sizeof *table; i++)
         st = probe_vectors(s, table[i].probe, table[i].kind, table[i].of);

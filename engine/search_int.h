@@ -5,6 +5,7 @@
  *   search.c          probes, fusion, what is left out
  *   rescore.c         the best ones looked at again
  *   evidence.c        what speaks for each hit
+ *   regions.c         boxes: a query's as vectors, a hit's out of the catalog
  *   stand.c           which rows become hits: folding, diversity
  *   contrast.c        the nearest case of another diagnosis
  *
