@@ -16,16 +16,10 @@
 rs_status rs_scope_make(rs_archive *a, rs_kind kind, const rs_restriction *r, rs_arena *mem,
                         rs_scope *out, rs_err *err)
 {
-    int64_t *ids;
-    rs_status st;
-    size_t n;
-
-    *out = (rs_scope){.all = !rs_restriction_filters(r), .not_case = r->not_case};
-    if (out->all)
+    *out = (rs_scope){.only = r};
+    if (!r->cases)
         return RS_OK;
-    if ((st = rs_restriction_ids(a->db, kind, r, mem, &ids, &n, err)) != RS_OK)
-        return st;
-    return rs_vectors_select(a->vectors[kind], ids, n, mem, &out->selection, err);
+    return rs_vectors_select(a->vectors[kind], r->cases, r->cap, mem, &out->selection, err);
 }
 
 /* Best first; equal scores by key, then by item. */
@@ -69,7 +63,7 @@ static rs_status nearest_cases(rs_archive *a, rs_kind kind, const float *x,
                                const rs_scope *scope, size_t k, rs_arena *mem,
                                rs_ranking *out, size_t *seen, rs_err *err)
 {
-    const rs_selection *sel = scope->all ? NULL : &scope->selection;
+    const rs_selection *sel = scope->only->cases ? &scope->selection : NULL;
     rs_status st;
     rs_near *near;
 
@@ -87,7 +81,7 @@ static rs_status nearest_cases(rs_archive *a, rs_kind kind, const float *x,
             return st;
         row->score = (double)near[i].score;
         row->item = near[i].id;
-        out->n += row->case_id != scope->not_case;
+        out->n += rs_restriction_passes(scope->only, row->case_id);
     }
     out->n = collapse(out->rows, out->n);
     return RS_OK;
@@ -97,7 +91,7 @@ static rs_status nearest_cases(rs_archive *a, rs_kind kind, const float *x,
 static rs_status probe_one(rs_archive *a, rs_kind kind, const float *x, const rs_scope *scope,
                            size_t depth, rs_arena *mem, rs_ranking *out, rs_err *err)
 {
-    size_t all = scope->all ? rs_vectors_live(a->vectors[kind]) : scope->selection.n;
+    size_t all = scope->only->cases ? scope->selection.n : rs_vectors_live(a->vectors[kind]);
     size_t k = depth < 16 ? 32 : 2 * depth, seen;
     rs_status st;
 

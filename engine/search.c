@@ -30,7 +30,9 @@ typedef struct {
     rs_err         *err;
     rs_result      *out;
     rs_text_query   words;
+    rs_filter       filter;            /* no steps: none */
     rs_restriction  restriction;
+    int64_t         like_id;           /* the case asked for, 0 where there is none */
     rs_scope        scope[RS_KINDS];
     bool            scoped[RS_KINDS];
     size_t          depth;
@@ -81,8 +83,6 @@ static rs_status check_query(const rs_query *q, rs_err *err)
                            rs_probe_name((rs_probe)p), q->weight[p]);
     if (!(q->deadline_s >= 0))
         return rs_fail(err, RS_EARG, "query: a deadline of %g s", q->deadline_s);
-    if (q->filter.by_age && (isnan(q->filter.age_min) || isnan(q->filter.age_max)))
-        return rs_fail(err, RS_EARG, "query: an age that is not a number");
     if ((q->n_images || q->n_image_pixels) && !q->encoder)
         return rs_fail(err, RS_EARG, "query: images, but no encoder for them");
     return RS_OK;
@@ -176,7 +176,7 @@ static rs_status find_like(search *s)
     int64_t id;
     rs_status st = rs_catalog_find(s->a, s->q->like, &id, s->err);
 
-    s->restriction.not_case = id;
+    s->like_id = id;
     for (int kind = 0; st == RS_OK && s->a->encoder.id && kind < RS_KINDS; kind++) {
         float *x;
         st = rs_catalog_vectors(s->a, (rs_kind)kind, id, s->mem, &x, &s->n_like[kind], s->err);
@@ -462,16 +462,24 @@ static rs_status fill_hits(search *s)
 
 /* ---- Search ---------------------------------------------------------- */
 
+static rs_status restrict_cases(search *s)
+{
+    rs_status st = rs_restriction_make(s->a, s->filter.n ? &s->filter : NULL, s->words.exclude,
+                                       s->mem, &s->restriction, s->err);
+
+    s->restriction.not_cases = &s->like_id;
+    s->restriction.n_not = s->like_id != 0;
+    return st;
+}
+
 /* Inside the snapshot. */
 static rs_status look(search *s)
 {
     rs_status st;
 
-    s->restriction.fields = s->q->filter;
-    s->restriction.exclude = s->words.exclude;
     if ((st = rs_archive_refresh(s->a, s->err)) != RS_OK ||
         (s->q->like && (st = find_like(s)) != RS_OK) ||
-        (st = run_probes(s)) != RS_OK)
+        (st = restrict_cases(s)) != RS_OK || (st = run_probes(s)) != RS_OK)
         return st;
     return fill_hits(s);
 }
@@ -494,7 +502,8 @@ rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *
     rs_status st;
 
     *out = (rs_result){0};
-    if ((st = check_query(q, err)) != RS_OK)
+    if ((st = check_query(q, err)) != RS_OK ||
+        (q->filter && (st = rs_filter_parse(q->filter, mem, &s.filter, err)) != RS_OK))
         return st;
     if (rs_db_writing(a->db))
         return rs_fail(err, RS_EARG, "search: a batch is open; commit it first");

@@ -1,0 +1,38 @@
+/* restriction.h - which cases the probes of one query may find: one bitmap over case ids that
+ * all of them look at before they rank.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_ENGINE_RESTRICTION_H
+#define RS_ENGINE_RESTRICTION_H
+
+#include "base/arena.h"
+#include "engine/archive.h"
+#include "engine/filter.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* {0} lets all pass. */
+typedef struct {
+    const uint64_t *cases;         /* a bit a case id; NULL: all pass */
+    size_t          cap;           /* ids below it have a bit; a multiple of 64 */
+    const int64_t  *not_cases;     /* ruled out besides: a few, in any order. They are not in */
+    size_t          n_not;         /* the bitmap, so that a probe may go on without one */
+} rs_restriction;
+
+/* Those that pass `filter` (NULL: all) and have none of the words `exclude` (an expression of
+ * FTS5; NULL: none). Inside the snapshot; in `mem`. */
+rs_status rs_restriction_make(rs_archive *a, const rs_filter *filter, const char *exclude,
+                              rs_arena *mem, rs_restriction *out, rs_err *err);
+
+static inline bool rs_restriction_passes(const rs_restriction *r, int64_t id)
+{
+    for (size_t i = 0; i < r->n_not; i++)
+        if (r->not_cases[i] == id)
+            return false;
+    return !r->cases || (id >= 0 && (uint64_t)id < r->cap && (r->cases[id >> 6] >> (id & 63) & 1));
+}
+
+#endif
