@@ -5,6 +5,7 @@
 #include "engine/archive_int.h"
 #include "engine/facets_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static rs_status bits_of_filter(rs_archive *a, const rs_filter *filter, rs_arena *mem,
@@ -69,4 +70,34 @@ rs_status rs_restriction_make(rs_archive *a, const rs_filter *filter, const char
     if (st == RS_OK)
         *out = (rs_restriction){.cases = bits, .cap = cap};
     return st;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+rs_status rs_restriction_leave_out(rs_restriction *r, const int64_t *ids, size_t n, rs_arena *mem,
+                                   rs_err *err)
+{
+    int64_t *all = rs_new(mem, int64_t, r->n_left_out + n + 1);
+
+    if (!all)
+        return rs_fail(err, RS_ENOMEM, "query: no memory");
+    if (r->n_left_out)
+        memcpy(all, r->left_out, r->n_left_out * sizeof *all);
+    if (n)
+        memcpy(all + r->n_left_out, ids, n * sizeof *all);
+    if (r->n_left_out + n)
+        qsort(all, r->n_left_out + n, sizeof *all, ascending);
+    r->left_out = all;
+    r->n_left_out += n;
+    return RS_OK;
+}
+
+bool rs_restriction_leaves_out(const rs_restriction *r, int64_t id)
+{
+    return r->n_left_out && bsearch(&id, r->left_out, r->n_left_out, sizeof id, ascending);
 }
