@@ -231,7 +231,8 @@ rs_status rs_search_hit(rs_search_state *s, const rs_fused *f, size_t rank, rs_h
         .patient = c.patient, .collection = c.collection, .source = c.source,
         .age_years = c.age_years, .study_date = c.study_date, .tier = c.tier,
         .findings = c.findings, .n_findings = c.n_findings, .agreement = f->agreement};
-    if ((st = fill_found(s, f, &all, hit)) != RS_OK)
+    if ((st = fill_found(s, f, &all, hit)) != RS_OK ||
+        (s->q->contrast && (st = rs_search_contrast(s, f->case_id, hit)) != RS_OK))
         return st;
     return fill_best(s, f->case_id, &all, hit);
 }

@@ -233,7 +233,7 @@ static rs_status probe_several(rs_archive *a, rs_kind kind, const rs_asked_vecto
     rs_status st = RS_OK;
 
     for (int round = 0; round < RS_PROBE_ROUNDS; round++, look *= 4) {
-        double rest;
+        double rest = 0;
         if ((st = candidates(a, kind, q, n, scope, look, mem, out, &rest, err)) != RS_OK ||
             (st = compare(a, kind, q, n, out, err)) != RS_OK)
             return st;

@@ -185,29 +185,6 @@ static rs_status take_case(rs_search_state *s, const rs_query_part *p, int64_t i
     return RS_OK;
 }
 
-/* The case itself and, unless they are wanted, all others of its patient. */
-static rs_status leave_out(rs_search_state *s, int64_t id)
-{
-    rs_stmt stmt = rs_db_use(s->a->db,
-        "SELECT ?1 UNION SELECT o.id FROM cases c JOIN cases o ON o.patient = c.patient"
-        " WHERE c.id = ?1 AND ?2", s->err);
-    void *ids = NULL;
-    size_t n = 0, cap = 0;
-    rs_status st;
-
-    rs_bind_int(&stmt, 1, id);
-    rs_bind_int(&stmt, 2, !s->q->keep_patients);
-    while (rs_step(&stmt)) {
-        if (!rs_arena_grow(s->mem, &ids, &cap, n, sizeof(int64_t))) {
-            rs_stmt_nomem(&stmt);
-            break;
-        }
-        ((int64_t *)ids)[n++] = rs_col_int(&stmt, 0);
-    }
-    st = rs_done(&stmt);
-    return st == RS_OK ? rs_restriction_leave_out(&s->restriction, ids, n, s->mem, s->err) : st;
-}
-
 rs_status rs_query_find_cases(rs_search_state *s)
 {
     rs_status st = RS_OK;
@@ -218,7 +195,8 @@ rs_status rs_query_find_cases(rs_search_state *s)
         if (!p->like)
             continue;
         if ((st = rs_catalog_find(s->a, p->like, &id, s->err)) == RS_OK &&
-            (st = leave_out(s, id)) == RS_OK)
+            (st = rs_restriction_leave_out_case(&s->restriction, s->a->db, id, !s->q->keep_patients,
+                                                s->mem, s->err)) == RS_OK)
             st = take_case(s, p, id);
     }
     return st;

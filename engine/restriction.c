@@ -97,6 +97,29 @@ rs_status rs_restriction_leave_out(rs_restriction *r, const int64_t *ids, size_t
     return RS_OK;
 }
 
+rs_status rs_restriction_leave_out_case(rs_restriction *r, rs_db *db, int64_t id, bool patient,
+                                        rs_arena *mem, rs_err *err)
+{
+    rs_stmt s = rs_db_use(db,
+        "SELECT ?1 UNION SELECT o.id FROM cases c JOIN cases o ON o.patient = c.patient"
+        " WHERE c.id = ?1 AND ?2", err);
+    void *ids = NULL;
+    size_t n = 0, cap = 0;
+    rs_status st;
+
+    rs_bind_int(&s, 1, id);
+    rs_bind_int(&s, 2, patient);
+    while (rs_step(&s)) {
+        if (!rs_arena_grow(mem, &ids, &cap, n, sizeof(int64_t))) {
+            rs_stmt_nomem(&s);
+            break;
+        }
+        ((int64_t *)ids)[n++] = rs_col_int(&s, 0);
+    }
+    st = rs_done(&s);
+    return st == RS_OK ? rs_restriction_leave_out(r, ids, n, mem, err) : st;
+}
+
 bool rs_restriction_leaves_out(const rs_restriction *r, int64_t id)
 {
     return r->n_left_out && bsearch(&id, r->left_out, r->n_left_out, sizeof id, ascending);

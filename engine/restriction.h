@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "engine/archive.h"
+#include "engine/db.h"
 #include "engine/filter.h"
 
 #include <stdbool.h>
@@ -29,6 +30,9 @@ rs_status rs_restriction_make(rs_archive *a, const rs_filter *filter, const char
 /* Leave out some more cases. */
 rs_status rs_restriction_leave_out(rs_restriction *r, const int64_t *ids, size_t n, rs_arena *mem,
                                    rs_err *err);
+/* A case and, with `patient`, all others of its patient, where that is known. */
+rs_status rs_restriction_leave_out_case(rs_restriction *r, rs_db *db, int64_t id, bool patient,
+                                        rs_arena *mem, rs_err *err);
 
 bool rs_restriction_leaves_out(const rs_restriction *r, int64_t id);
 

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/search_int.h"
+#include "engine/verdict.h"
 
 #include "base/clock.h"
 
@@ -191,6 +192,7 @@ static rs_status look(rs_search_state *s)
                                   &s->restriction, s->err)) != RS_OK ||
         (st = rs_query_find_cases(s)) != RS_OK ||
         (st = run_probes(s)) != RS_OK ||
+        (st = rs_verdict_reach(s)) != RS_OK ||
         (st = fuse(s)) != RS_OK)
         return st;
     return fill_hits(s);

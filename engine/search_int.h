@@ -69,6 +69,9 @@ rs_status rs_search_scope(rs_search_state *s, rs_kind kind, rs_scope **out);
 /* Order the first n of s->fused anew; see fusion.h. */
 rs_status rs_search_rescore(rs_search_state *s, size_t n);
 
+/* The nearest case of another diagnosis into hit->contrast, where there is one. */
+rs_status rs_search_contrast(rs_search_state *s, int64_t case_id, rs_hit *hit);
+
 /* The hit of one fused row. */
 rs_status rs_search_hit(rs_search_state *s, const rs_fused *f, size_t rank, rs_hit *hit);
 

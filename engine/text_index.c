@@ -199,6 +199,22 @@ rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_
     return read_keys(t, &top, mem, out, n, err);
 }
 
+rs_status rs_text_query_worth(rs_text_index *t, const rs_text_query *q, double *out, rs_err *err)
+{
+    rs_status st = rs_lengths_refresh(&t->lengths, t->db, err);
+
+    *out = 0;
+    for (size_t g = 0; st == RS_OK && g < q->n_groups; g++) {
+        size_t n = 0;
+        if (q->groups[g].own)
+            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].own, &n, err);
+        if (st == RS_OK && n == 0 && q->read)
+            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].core, &n, err);
+        *out += rs_bm25_idf(t->lengths.n, n);
+    }
+    return st;
+}
+
 /* ---- Marking --------------------------------------------------------- */
 
 /* Does `term` stand at tokens[0..n)? */

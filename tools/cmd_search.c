@@ -61,6 +61,46 @@ static json_t *json_hit(const rs_hit *h, bool explain)
                      "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
 }
 
+static json_t *json_strings(const char *const *list, size_t n)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(out, rs_json_any(list[i]));
+    return out;
+}
+
+/* What a hit stands for, and its opposite. */
+static void add_relations(json_t *hit, const rs_hit *h, bool contrast)
+{
+    json_t *folded = json_array();
+
+    for (size_t i = 0; i < h->n_folded; i++)
+        json_array_append_new(folded, json_pack("{s:o,s:o}", "case", rs_json_any(h->folded[i].key),
+                                                "why", rs_json_any(h->folded[i].why)));
+    json_object_set_new(hit, "folded", folded);
+    if (!contrast)
+        return;
+    json_object_set_new(hit, "contrast", !h->contrast ? json_null() :
+        json_pack("{s:o,s:o,s:o,s:f,s:o}", "case", rs_json_any(h->contrast->key),
+                  "title", rs_json_any(h->contrast->title),
+                  "findings", json_strings(h->contrast->findings, h->contrast->n_findings),
+                  "score", h->contrast->score, "image", rs_json_any(h->contrast->image)));
+}
+
+static const char *const verdicts[] = {"unknown", "similar", "nothing similar enough"};
+
+static json_t *json_verdict(const rs_verdict *v)
+{
+    json_t *typical = json_object();
+
+    for (int p = 0; p < RS_PROBE_COUNT; p++)
+        if (v->typical[p] >= 0)
+            json_object_set_new(typical, rs_probe_name((rs_probe)p), json_real(v->typical[p]));
+    return json_pack("{s:s,s:f,s:o}", "verdict", verdicts[v->kind], "false_alarm", v->false_alarm,
+                     "typical", typical);
+}
+
 static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double took_ms)
 {
     json_t *hits = json_array(), *query = json_object(), *images = json_array(), *all;
@@ -73,9 +113,13 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     json_object_set_new(query, "images", images);
     json_object_set_new(query, "like", rs_json_any(rs_cli_value(c, "like", NULL)));
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
-    for (size_t i = 0; i < r->n; i++)
-        json_array_append_new(hits, json_hit(&r->hits[i], rs_cli_flag(c, "explain")));
-    all = json_pack("{s:o,s:f,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000, "hits", hits);
+    for (size_t i = 0; i < r->n; i++) {
+        json_t *hit = json_hit(&r->hits[i], rs_cli_flag(c, "explain"));
+        add_relations(hit, &r->hits[i], q->contrast);
+        json_array_append_new(hits, hit);
+    }
+    all = json_pack("{s:o,s:f,s:o,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000,
+                    "similarity", json_verdict(&r->verdict), "hits", hits);
     return rs_cli_print_json(c, all);
 }
 
@@ -151,6 +195,24 @@ static void print_hit(const rs_hit *h, bool tty, bool thumbs, bool explain)
         printf("     ");                       /* a title is not said twice */
         print_passage(h->snippet, tty);
     }
+    if (h->n_folded) {
+        printf("     also:");
+        for (size_t i = 0; i < h->n_folded; i++) {
+            printf("%s ", i ? "," : "");
+            rs_print_line(h->folded[i].key);
+            printf(" (%s)", h->folded[i].why);
+        }
+        putchar('\n');
+    }
+    if (h->contrast) {
+        printf("     but compare ");
+        rs_print_line(h->contrast->key);
+        for (size_t i = 0; i < h->contrast->n_findings; i++) {
+            fputs(i ? ", " : ": ", stdout);
+            rs_print_line(h->contrast->findings[i]);
+        }
+        printf(" (%.3f)\n", h->contrast->score);
+    }
     if (thumbs && h->image)
         rs_thumb_print(h->image);
 }
@@ -160,6 +222,10 @@ static void print_hits(const rs_cli *c, const rs_result *r, double took_ms)
     bool tty = isatty(STDOUT_FILENO) == 1;
     bool thumbs = rs_cli_flag(c, "thumbs") && rs_thumb_wanted("search");
 
+    if (r->verdict.kind == RS_VERDICT_NOTHING && r->n)
+        printf("Nothing in this archive is similar enough; the nearest are listed all the same.\n"
+               "(Said wrongly of at most %g in 100 queries like the archive's own cases.)\n",
+               100 * r->verdict.false_alarm);
     for (size_t i = 0; i < r->n; i++)
         print_hit(&r->hits[i], tty, thumbs, rs_cli_flag(c, "explain"));
     if (r->n == 0)
@@ -430,9 +496,15 @@ const rs_command rs_command_search = {
         "and VALUE is a word, \"several words\" or one|or|another. Tiers: unknown, reported,\n"
         "reviewed, followed, proven. \"radscout facets\" lists the values that there are.\n"
         "\n"
-        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\"}, \"took_ms\", \"hits\":\n"
+        "Cases of a patient who has a hit, or of a case asked for, are left out, and nearly the\n"
+        "same pictures stand under the best of them, unless --keep-patients, --keep-duplicates.\n"
+        "Where even the best case is further away than the archive's own cases are from each\n"
+        "other, \"nothing similar enough\" is said first.\n"
+        "\n"
+        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\"}, \"took_ms\", \"similarity\":\n"
+        "{\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}}, \"hits\":\n"
         "[{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
-        "\"image\", \"snippet\"}]}.\n"
+        "\"image\", \"snippet\", \"folded\": [{\"case\", \"why\"}], \"contrast\"}]}.\n"
         "\n"
         "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout search archive --text \"left pleural effusion\"\n"
