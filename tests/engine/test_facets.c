@@ -429,7 +429,7 @@ static size_t texts_of(const any_case *a, const char *facet, const char *out[2])
 
     if (strcmp(facet, "finding") == 0 || strcmp(facet, "attr.dose") == 0) {
         const char *const *list = facet[0] == 'f' ? c->findings : a->dose;
-        size_t n = facet[0] == 'f' ? c->n_findings : (size_t)(a->dose[0] != NULL) + (a->dose[1] != NULL);
+        size_t n = facet[0] == 'f' ? c->n_findings : a->dose[1] ? 2 : a->dose[0] != NULL;
         for (size_t i = 0; i < n; i++)
             out[i] = list[i];
         return n == 2 && same(out[0], out[1]) ? 1 : n;
@@ -674,7 +674,8 @@ static void test_log_is_trimmed(void **state)
     make_folder(dir);
     a = open_writer(dir);
     ok(rs_db_exec(a->db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-                  " WHERE i < 60000) INSERT INTO case_changes(case_id) SELECT 1 FROM n", &err), &err);
+                  " WHERE i < 60000) INSERT INTO case_changes(case_id) SELECT 1 FROM n", &err),
+       &err);
     put_one(a, &(rs_case){.key = "one", .title = "One", .age_years = -1});
     s = rs_db_use(a->db, "SELECT count(*), max(seq) FROM case_changes", &err);
     assert_true(rs_step(&s));
@@ -701,7 +702,8 @@ static const char many_sql[] =
     "  WHERE h / 41 %% 2;"
     "INSERT INTO case_attributes SELECT 'scanner', 'maker ' || (h / 43 %% 9), i FROM numbers"
     "  WHERE h / 47 %% 2;"
-    "INSERT INTO images(case_id, ordinal, path, width, height) SELECT i, 0, '/x', 1, 1 FROM numbers;"
+    "INSERT INTO images(case_id, ordinal, path, width, height)"
+    "  SELECT i, 0, '/x', 1, 1 FROM numbers;"
     "INSERT INTO image_vectors SELECT i, 1, zeroblob(16) FROM numbers;"
     "DROP TABLE numbers";
 
@@ -764,7 +766,8 @@ static size_t time_filter(rs_archive *a, const char *text, bool show)
     return n;
 }
 
-static void time_counts(rs_archive *a, const char *filter, rs_facet_report *r, rs_arena *mem, bool show)
+static void time_counts(rs_archive *a, const char *filter, rs_facet_report *r, rs_arena *mem,
+                        bool show)
 {
     const double start = rs_now_s();
     rs_err err = {RS_OK, ""};
@@ -801,7 +804,8 @@ static void test_many_cases(void **state)
     check_by_sql(a, &r, "view", "SELECT view, count(*) FROM cases WHERE view NOT NULL GROUP BY 1");
     check_by_sql(a, &r, "date", "SELECT substr(study_date, 1, 4), count(*) FROM cases GROUP BY 1");
     check_by_sql(a, &r, "age", "SELECT format('%d..%d', age / 10 * 10, age / 10 * 10 + 9), count(*)"
-                 " FROM (SELECT CAST(age AS INTEGER) AS age FROM cases WHERE age NOT NULL) GROUP BY 1");
+                 " FROM (SELECT CAST(age AS INTEGER) AS age FROM cases WHERE age NOT NULL)"
+                 " GROUP BY 1");
     check_by_sql(a, &r, "finding", "SELECT label, count(DISTINCT case_id) FROM case_findings"
                  " GROUP BY 1");
     time_counts(a, filters[1], &r, &mem, slow);
@@ -853,7 +857,8 @@ static void test_empty_and_odd(void **state)
     assert_int_equal(rs_archive_put(a, &(rs_case){.key = "x", .age_years = INFINITY}, NULL, &err),
                      RS_EARG);
     assert_int_equal(rs_archive_put(a, &(rs_case){.key = "x", .age_years = -1,
-                                                  .study_date = "2023-02-29"}, NULL, &err), RS_EARG);
+                                                  .study_date = "2023-02-29"}, NULL, &err),
+                     RS_EARG);
     assert_non_null(strstr(err.msg, "2023-02-29"));
     rs_archive_rollback(a);
     rs_arena_clear(&mem);
