@@ -76,6 +76,32 @@ void rs_api_stats(rs_exchange *x, rs_worker *w)
         rs_api_json(x, rs_wire_stats(&s, NULL, 0, false));
 }
 
+/* ?filter=EXPR&attribute=NAME, the latter any number of times. */
+void rs_api_facets(rs_exchange *x, rs_worker *w)
+{
+    const char *filter = NULL, *attributes[RS_TARGET_PARAMS];
+    rs_facet_report r;
+    rs_err err = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->target.n_params; i++) {
+        const rs_http_param *p = &x->target.param[i];
+        if (strcmp(p->name, "attribute") == 0) {
+            attributes[n++] = p->value;
+        } else if (strcmp(p->name, "filter") == 0 && !filter) {
+            filter = p->value;
+        } else {
+            rs_problem_reply(&x->reply, RS_PROBLEM_FIELD, p->name, "Facets are asked for with "
+                             "filter, once, and attribute.");
+            return;
+        }
+    }
+    if (rs_facet_counts(w->archive, filter, attributes, n, &x->mem, &r, &err) != RS_OK)
+        rs_api_fail(x, w, &err);
+    else
+        rs_api_json(x, rs_wire_facets(&r));
+}
+
 /* ---- A case ---------------------------------------------------------- */
 
 typedef struct { rs_arena *mem; const rs_case *c; } one_case;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "embeddings/intake.h"
+#include "engine/filter.h"
 #include "server/multipart.h"
 
 #include <math.h>
@@ -319,7 +320,15 @@ static rs_status read_bool(reader *r, const char *field, const json_t *v, bool *
 
 static rs_status read_filter(reader *r, const char *f, const json_t *v)
 {
-    return json_is_string(v) ? wrong(r, f, "not yet") : wrong_type(r, f, "a string", v);
+    rs_err err = {0};
+    rs_status st;
+
+    if (!json_is_string(v))
+        return wrong_type(r, f, "a string", v);
+    if ((st = rs_filter_check(json_string_value(v), &err)) != RS_OK)
+        return st == RS_EARG ? wrong(r, f, err.msg) : rs_fail(r->err, st, "%s", err.msg);
+    r->s->query.filter = json_string_value(v);
+    return RS_OK;
 }
 
 static rs_status read_k(reader *r, const char *f, const json_t *v)

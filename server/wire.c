@@ -231,3 +231,20 @@ json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool fol
         "body_parts", counts(s->body_parts, s->n_body_parts),
         "findings", counts(s->findings, s->n_findings), "problems", problems(p, n));
 }
+
+json_t *rs_wire_facets(const rs_facet_report *r)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < r->n; i++) {
+        const rs_facet *f = &r->facets[i];
+        json_t *values = json_array();
+        for (size_t k = 0; k < f->n; k++)
+            json_array_append_new(values, json_pack("{s:o,s:I}",
+                "value", rs_json_any(f->values[k].label), "cases", (json_int_t)f->values[k].count));
+        json_array_append_new(list, json_pack("{s:o,s:o,s:I}", "facet", rs_json_any(f->name),
+                                              "values", values, "unknown", (json_int_t)f->unknown));
+    }
+    return json_pack("{s:I,s:I,s:o}", "cases", (json_int_t)r->cases,
+                     "passing", (json_int_t)r->passing, "facets", list);
+}

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "engine/archive.h"
+#include "engine/facets.h"
 #include "engine/query.h"
 #include "engine/report.h"
 
@@ -28,5 +29,6 @@ json_t *rs_wire_verdict(const rs_verdict *v);
 json_t *rs_wire_case(const rs_case *c, const rs_mention *m, size_t n, const rs_wire *w);
 /* `folders`: with the encoder's folder on this machine. */
 json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool folders);
+json_t *rs_wire_facets(const rs_facet_report *r);
 
 #endif

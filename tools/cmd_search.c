@@ -4,10 +4,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "commands.h"
-#include "embeddings/intake.h"
+#include "engine/filter.h"
 #include "engine/query.h"
 #include "lexicon_folder.h"
 #include "model.h"
+#include "query_images.h"
 #include "thumbs.h"
 
 #include <math.h>
@@ -34,16 +35,24 @@ static json_t *json_passage(const rs_evidence *e)
                      "end", (json_int_t)e->end, "matches", matches, "states", states);
 }
 
+static json_t *json_box(const double box[4])
+{
+    return json_pack("[f,f,f,f]", box[0], box[1], box[2], box[3]);
+}
+
 static json_t *json_found(const rs_found *f, bool explain)
 {
     json_t *p = json_pack("{s:s,s:I,s:f}", "probe", rs_probe_name(f->probe),
                           "rank", (json_int_t)f->rank, "score", f->score);
 
-    if (!explain)
-        return p;
-    json_object_set_new(p, "part", json_real(f->part));
-    json_object_set_new(p, "image", rs_json_any(f->image));
-    json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
+    if (explain)
+        json_object_set_new(p, "part", json_real(f->part));
+    if (explain || f->boxed)
+        json_object_set_new(p, "image", rs_json_any(f->image));
+    if (explain)
+        json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
+    if (f->boxed)
+        json_object_set_new(p, "box", json_box(f->box));
     return p;
 }
 
@@ -58,6 +67,19 @@ static json_t *json_hit(const rs_hit *h, bool explain)
                      "title", rs_json_any(h->title), "probes", probes,
                      "image", rs_json_any(h->image),
                      "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
+}
+
+/* "boxes": those asked for, as fractions; nothing where there are none. */
+static void add_boxes(json_t *query, const rs_query *q)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < q->n_parts; i++)
+        if (q->parts[i].boxed)
+            json_array_append_new(list, json_box(q->parts[i].box));
+    if (json_array_size(list))
+        json_object_set(query, "boxes", list);
+    json_decref(list);
 }
 
 static json_t *json_strings(const char *const *list, size_t n)
@@ -112,6 +134,7 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     json_object_set_new(query, "images", images);
     json_object_set_new(query, "like", rs_json_any(rs_cli_value(c, "like", NULL)));
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
+    add_boxes(query, q);
     for (size_t i = 0; i < r->n; i++) {
         json_t *hit = json_hit(&r->hits[i], rs_cli_flag(c, "explain"));
         add_relations(hit, &r->hits[i], q->contrast);
@@ -119,6 +142,8 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     }
     all = json_pack("{s:o,s:f,s:o,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000,
                     "similarity", json_verdict(&r->verdict), "hits", hits);
+    if (r->no_regions)
+        json_object_set_new(all, "no_regions", json_true());
     return rs_cli_print_json(c, all);
 }
 
@@ -172,6 +197,8 @@ static void explain_hit(const rs_hit *h, bool tty)
             print_passage(f->passage, tty);
         } else {
             rs_print_line(f->image ? f->image : "");
+            if (f->boxed)
+                printf(" at %.2f,%.2f,%.2f,%.2f", f->box[0], f->box[1], f->box[2], f->box[3]);
             putchar('\n');
         }
     }
@@ -229,21 +256,60 @@ static void print_hits(const rs_cli *c, const rs_result *r, double took_ms)
         print_hit(&r->hits[i], tty, thumbs, rs_cli_flag(c, "explain"));
     if (r->n == 0)
         printf("nothing found\n");
+    if (r->no_regions)
+        printf("The archive has no regions, so the whole image was looked for, not the box; "
+               "radscout index --regions makes them.\n");
     printf("%zu hit%s in %.1f ms (encoding %.1f, searching %.1f). A finder, not a diagnosis.\n",
            r->n, r->n == 1 ? "" : "s", took_ms, r->encode_ms, r->search_ms);
 }
 
 /* ---- The query ------------------------------------------------------- */
 
-static void fill_filter(const rs_cli *c, rs_filter *f)
+/* "40..60" of --age-min and --age-max; false after having said what is wrong. */
+static bool add_ages(const rs_cli *c, rs_buf *b)
 {
-    f->modality = rs_cli_value(c, "modality", NULL);
-    f->body_part = rs_cli_value(c, "body-part", NULL);
-    f->view = rs_cli_value(c, "view", NULL);
-    f->sex = rs_cli_value(c, "sex", NULL);
-    f->patient = rs_cli_value(c, "patient", NULL);
-    f->collection = rs_cli_value(c, "collection", NULL);
-    f->finding = rs_cli_value(c, "finding", NULL);
+    const char *least = rs_cli_value(c, "age-min", NULL), *most = rs_cli_value(c, "age-max", NULL);
+    double unused;
+
+    if (!rs_cli_real(c, "age-min", 0, 150, 0, &unused) ||
+        !rs_cli_real(c, "age-max", 0, 150, 0, &unused))
+        return false;
+    if (least || most)
+        rs_buf_printf(b, "%sage:%s..%s", b->len ? " " : "", least ? least : "", most ? most : "");
+    return true;
+}
+
+/* --filter and its shorthands as one. false after having said what is wrong. */
+static bool fill_filter(rs_cli *c, rs_query *q, rs_err *err)
+{
+    static const char *const shorthands[] = {"modality", "body-part", "view", "sex", "patient",
+        "collection", "finding", "date", "tier"};
+    const char *filter = rs_cli_value(c, "filter", NULL), *value;
+    rs_buf b = {0};
+    bool fine;
+
+    if (filter && rs_filter_check(filter, err) != RS_OK) {
+        rs_cli_usage(c, "--%s", err->msg);
+        return false;
+    }
+    if (filter)
+        rs_filter_add_filter(&b, filter);
+    for (size_t i = 0; i < sizeof shorthands / sizeof *shorthands; i++)
+        if ((value = rs_cli_value(c, shorthands[i], NULL)) != NULL)
+            rs_filter_add(&b, shorthands[i], value);
+    fine = add_ages(c, &b);
+    if (fine && b.len && rs_filter_check(b.data, err) != RS_OK) {
+        rs_cli_usage(c, "%s", err->msg);
+        fine = false;
+    }
+    q->filter = b.len ? rs_arena_strdup(rs_cli_arena(c), b.data) : NULL;
+    if (b.failed || (b.len && !q->filter)) {
+        rs_fail(err, RS_ENOMEM, "filter: no memory");
+        rs_cli_fail(c, err);
+        fine = false;
+    }
+    rs_buf_clear(&b);
+    return fine;
 }
 
 /* How rankings are fused: --fusion NAME or NAME+N, which is hybrid. */
@@ -292,16 +358,11 @@ static bool fill_parts(rs_cli *c, rs_query *q)
 /* Everything of the query but its images. false after having said what is wrong. */
 static bool fill_query(rs_cli *c, rs_query *q)
 {
+    rs_err err = {0};
     long long k;
-    bool aged;
 
     *q = rs_query_default();
-    fill_filter(c, &q->filter);
-    aged = rs_cli_value(c, "age-min", NULL) || rs_cli_value(c, "age-max", NULL);
-    q->filter.by_age = aged;
-    if (!rs_cli_number(c, "k", 1, 10000, 10, &k) ||
-        !rs_cli_real(c, "age-min", 0, 150, 0, &q->filter.age_min) ||
-        !rs_cli_real(c, "age-max", 0, 150, 150, &q->filter.age_max) ||
+    if (!fill_filter(c, q, &err) || !rs_cli_number(c, "k", 1, 10000, 10, &k) ||
         !rs_cli_real(c, "deadline", 0, 86400, q->deadline_s, &q->deadline_s) ||
         !rs_cli_real(c, "diversity", 0, 1, 0, &q->diversity) ||
         !rs_cli_real(c, "false-alarm", 0, 0.5, q->false_alarm, &q->false_alarm) ||
@@ -320,48 +381,12 @@ static bool fill_query(rs_cli *c, rs_query *q)
     return false;
 }
 
-/* ---- Images ---------------------------------------------------------- */
-
-typedef struct {
-    float *pixels;                 /* [n x 3 x size x size] */
-    size_t n;
-} query_images;
-
-/* The query's images as they were indexed, wanted ones first. */
-static rs_status load_images(rs_cli *c, const rs_encoder *e, rs_pool *pool, rs_query *q,
-                             query_images *out, rs_err *err)
-{
-    const rs_preprocess *p = rs_encoder_preprocess(e);
-    const size_t each = 3 * p->crop_height * p->crop_width;
-    size_t wanted, unwanted;
-    const char *const *some = rs_cli_values(c, "image", &wanted);
-    const char *const *others = rs_cli_values(c, "not-image", &unwanted);
-    rs_status st;
-
-    out->n = wanted + unwanted;
-    if (out->n > RS_QUERY_MAX_PARTS - q->n_parts)
-        return rs_fail(err, RS_ELIMIT, "%zu query images, at most %d things are asked for", out->n,
-                       RS_QUERY_MAX_PARTS);
-    out->pixels = rs_calloc(out->n, each * sizeof *out->pixels);
-    if (!out->pixels)
-        return rs_fail(err, RS_ENOMEM, "no memory for %zu query images", out->n);
-    if ((st = rs_intake_files(p, some, wanted, pool, out->pixels, err)) != RS_OK ||
-        (st = rs_intake_files(p, others, unwanted, pool, out->pixels + wanted * each, err)) != RS_OK)
-        return st;
-    for (size_t i = 0; i < out->n; i++) {
-        rs_query_part *part = rs_query_add(q);
-        part->pixels = out->pixels + i * each;
-        part->weight = i < wanted ? 1 : -1;
-    }
-    return RS_OK;
-}
-
 static int run(rs_cli *c)
 {
     rs_archive *a = NULL;
     rs_encoder *e = NULL;
     rs_pool *pool = NULL;
-    query_images images = {0};
+    rs_query_images images = {0};
     const bool with_images = rs_cli_value(c, "image", NULL) || rs_cli_value(c, "not-image", NULL);
     const bool with_texts = rs_cli_value(c, "text", NULL) || rs_cli_value(c, "not-text", NULL);
     rs_result r;
@@ -370,14 +395,14 @@ static int run(rs_cli *c)
     double start;
     int code;
 
-    if (!fill_query(c, &q))
+    if (!fill_query(c, &q) || !rs_query_images_check(c))
         return RS_EXIT_USAGE;
     if (!rs_model_pool(&pool, c, &code))
         return code;
     code = RS_EXIT_OK;
     if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK || rs_cli_lexicon(c, a, &err) != RS_OK ||
         ((with_texts || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
-        (with_images && load_images(c, e, pool, &q, &images, &err) != RS_OK)) {
+        (with_images && rs_query_images_load(&images, c, e, pool, &q, &err) != RS_OK)) {
         code = rs_cli_fail(c, &err);
         goto done;
     }
@@ -391,7 +416,7 @@ static int run(rs_cli *c)
     else
         print_hits(c, &r, 1000 * (rs_now_s() - start));
 done:
-    rs_free(images.pixels);
+    rs_query_images_clear(&images);
     rs_encoder_close(e);
     rs_archive_close(a);
     rs_pool_free(pool);
@@ -402,17 +427,22 @@ static const rs_option options[] = {
     {"text", 0, "TEXT", "words to look for; \"a phrase\", -without, begin* and column:word are\n"
                         "understood; may be given several times, as the next two"},
     {"image", 0, "FILE", "an image to look for"},
+    {"box", 0, "X0,Y0,X1,Y1", "of the image before it, look for what is in this box, anywhere in an\n"
+                              "image: fractions of its width and height, or pixels if above 1"},
     {"like", 0, "CASE", "look for cases like this one of the archive"},
     {"not-text", 0, "TEXT", "words that are not wanted: what matches them sinks"},
     {"not-image", 0, "FILE", "an image that is not wanted: what looks like it sinks"},
     {"not-like", 0, "CASE", "a case that is not wanted"},
     {"k", 'k', "N", "hits wanted (default 10)"},
+    {"filter", 0, "EXPR", "only cases that pass, as in \"modality:CT not sex:F date:2020..2023\""},
     {"modality", 0, "M", "only cases of this modality"},
     {"body-part", 0, "B", "only cases of this body part"},
     {"view", 0, "V", "only cases of this view"},
     {"sex", 0, "S", "only cases of this sex"},
     {"age-min", 0, "Y", "only cases of at least this age in years"},
-    {"age-max", 0, "Y", "only cases of at most this age in years"},
+    {"age-max", 0, "Y", "only cases of at most this age: 40 is until the next birthday"},
+    {"date", 0, "D", "only studies of this date or range: 2020, 2020-03..2021"},
+    {"tier", 0, "T", "only diagnoses so well established: proven, \">=reviewed\""},
     {"patient", 0, "P", "only cases of this patient"},
     {"collection", 0, "C", "only cases of this collection"},
     {"finding", 0, "F", "only cases with this finding label"},
@@ -452,22 +482,34 @@ const rs_command rs_command_search = {
         "looks in title, findings, impression, uncertain, negated, normal, history, other, labels\n"
         "or, as report:word, in all of them.\n"
         "\n"
-        "A filter (--modality and the like) is applied before ranking, and capitals do not\n"
-        "matter. A case that does not say does not pass.\n"
+        "A box around a lesion finds images that have such a lesion anywhere, if the archive was\n"
+        "indexed with --regions, and --explain says where (\"box\" with --json). The whole image\n"
+        "counts too. Without regions it is all that counts (\"no_regions\": true).\n"
+        "\n"
+        "A filter is applied before ranking, and capitals do not matter. A case that does not\n"
+        "say does not pass a test, but passes its \"not\". --modality and the like are short for\n"
+        "tests; all that are given must pass. --filter knows and, or, not and parentheses over\n"
+        "  modality: body_part: view: sex: collection: source: patient: case: finding:VALUE\n"
+        "  age:40 age:40..60 age:<40   date:2020 date:2020-03..2021   tier:>=reviewed\n"
+        "  attr.NAME:VALUE, a range where values are numbers;   FIELD:*  what is known\n"
+        "and VALUE is a word, \"several words\" or one|or|another. Tiers: unknown, reported,\n"
+        "reviewed, followed, proven. \"radscout facets\" lists the values that there are.\n"
         "\n"
         "Cases of a patient who has a hit, or of a case asked for, are left out, and nearly the\n"
         "same pictures stand under the best of them, unless --keep-patients, --keep-duplicates.\n"
         "Where even the best case is further away than the archive's own cases are from each\n"
         "other, \"nothing similar enough\" is said first.\n"
         "\n"
-        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\"}, \"took_ms\", \"similarity\":\n"
-        "{\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}}, \"hits\":\n"
-        "[{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
+        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\", \"boxes\"}, \"took_ms\",\n"
+        "\"similarity\": {\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}},\n"
+        "\"hits\": [{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
         "\"image\", \"snippet\", \"folded\": [{\"case\", \"why\"}], \"contrast\"}]}.\n"
         "\n"
         "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout search archive --text \"left pleural effusion\"\n"
                 "  radscout search archive --image film.png -k 5 --json\n"
-                "  radscout search archive --like MPX1024 --modality CT",
+                "  radscout search archive --image film.png --box 0.2,0.3,0.5,0.6\n"
+                "  radscout search archive --like MPX1024 --modality CT\n"
+                "  radscout search archive --text nodule --filter 'age:..40 tier:>=reviewed'",
     .options = options, .min_args = 1, .max_args = 1, .run = run,
 };

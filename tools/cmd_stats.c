@@ -5,53 +5,12 @@
 #include "commands.h"
 #include "engine/archive.h"
 #include "model.h"
+#include "server/wire.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 enum { SHOWN = 12 };
-
-static json_t *json_counts(const rs_count *list, size_t n)
-{
-    json_t *o = json_object();
-
-    for (size_t i = 0; i < n; i++)
-        json_object_set_new(o, list[i].label, json_integer((json_int_t)list[i].count));
-    return o;
-}
-
-static json_t *json_problems(const rs_problem *p, size_t n)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:o,s:o,s:o,s:o}",
-            "source", rs_json_any(p[i].source), "item", rs_json_any(p[i].item),
-            "reason", rs_json_any(p[i].reason), "at", rs_json_any(p[i].at)));
-    return list;
-}
-
-static int stats_json(const rs_cli *c, const rs_stats *s, const rs_problem *p, size_t n)
-{
-    json_t *encoder = s->encoder
-        ? json_pack("{s:o,s:o,s:o,s:I}", "id", rs_json_any(s->encoder->id),
-                    "name", rs_json_any(s->encoder->name),
-                    "folder", rs_json_any(s->encoder->folder), "dim", (json_int_t)s->encoder->dim)
-        : json_null();
-    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
-        "cases", (json_int_t)s->cases, "images", (json_int_t)s->images,
-        "passages", (json_int_t)s->passages, "image_vectors", (json_int_t)s->image_vectors,
-        "passage_vectors", (json_int_t)s->passage_vectors, "sources", (json_int_t)s->sources,
-        "refused", (json_int_t)s->problems, "catalog_bytes", (json_int_t)s->catalog_bytes,
-        "cache_bytes", (json_int_t)s->cache_bytes, "schema_version", s->schema_version,
-        "image_generation", (json_int_t)s->image_generation,
-        "passage_generation", (json_int_t)s->passage_generation, "encoder", encoder,
-        "modalities", json_counts(s->modalities, s->n_modalities),
-        "body_parts", json_counts(s->body_parts, s->n_body_parts),
-        "findings", json_counts(s->findings, s->n_findings), "problems", json_problems(p, n));
-
-    return rs_cli_print_json(c, o);
-}
 
 static void print_counts(const char *name, const rs_count *list, size_t n)
 {
@@ -80,6 +39,9 @@ static void stats_text(const rs_stats *s, const rs_problem *p, size_t n, bool pr
 {
     printf("%-14s%8zu\n%-14s%8zu  (%zu vectors)\n%-14s%8zu  (%zu vectors)\n", "cases", s->cases,
            "images", s->images, s->image_vectors, "passages", s->passages, s->passage_vectors);
+    if (s->region_vectors)
+        printf("%-14s%8zu  (of %zu images)\n", "regions", s->region_vectors,
+               s->images_with_regions);
     printf("%-14s%8zu\n%-14s%8zu%s\n", "sources", s->sources, "refused", s->problems,
            s->problems && !problems ? "  (--problems lists them)" : "");
     printf("%-14s%8.1f MiB catalog, %.1f MiB caches\n", "on disk",
@@ -115,7 +77,7 @@ static int run(rs_cli *c)
         rs_archive_problems(a, NULL, rs_cli_arena(c), &p, &n, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
     else if (rs_cli_flag(c, "json"))
-        code = stats_json(c, &s, p, n);
+        code = rs_cli_print_json(c, rs_wire_stats(&s, p, n, true));
     else
         stats_text(&s, p, n, rs_cli_flag(c, "problems"));
     rs_archive_close(a);
@@ -132,7 +94,8 @@ const rs_command rs_command_stats = {
     .name = "stats", .args = "ARCHIVE", .summary = "count what an archive holds, and what was refused",
     .description =
         "With --json: {\"cases\", \"images\", \"passages\", \"image_vectors\", \"passage_vectors\",\n"
-        "\"sources\", \"refused\", \"catalog_bytes\", \"cache_bytes\", \"schema_version\",\n"
+        "\"region_vectors\", \"images_with_regions\", \"sources\", \"refused\",\n"
+        "\"catalog_bytes\", \"cache_bytes\", \"schema_version\",\n"
         "\"image_generation\", \"passage_generation\", \"encoder\": {\"id\", \"name\", \"folder\",\n"
         "\"dim\"}, \"modalities\": {NAME: CASES}, \"body_parts\", \"findings\", \"problems\":\n"
         "[{\"source\", \"item\", \"reason\", \"at\"}]}.",

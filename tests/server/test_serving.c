@@ -134,6 +134,10 @@ static void test_search(void **state)
     assert_string_equal(text_at(hit, "modality"), "CR");
     assert_null(strstr(a.body, files));                  /* no path of this machine */
     json_decref(o);
+    a = ask_search(v.port, "{\"text\": \"pleural effusion\", \"filter\": \"modality:CT\"}");
+    assert_non_null(strstr(a.body, "\"hits\":[]"));
+    a = ask_search(v.port, "{\"text\": \"pleural effusion\", \"filter\": \"not modality:CT\"}");
+    assert_non_null(strstr(a.body, "\"case\":\"one\""));
     a = ask_search(v.port, "{\"like\": \"one\", \"keep_patients\": true}");
     assert_int_equal(a.status, 200);
     a = ask_search(v.port, "{\"text\": \"nothing of the kind\"}");
@@ -162,6 +166,7 @@ static void test_wrong_searches(void **state)
         {"{\"text\": \"a\", \"plain\": 1}", "plain", "wanted true or false", 400},
         {"{\"text\": \"a\", \"weights\": {\"bm52\": 1}}", "weights.bm52", "no such probe", 400},
         {"{\"text\": \"a\", \"filter\": 1}", "filter", "wanted a string", 400},
+        {"{\"text\": \"a\", \"filter\": \"colour:red\"}", "filter", "colour", 400},
         {"{\"not_text\": \"a\"}", "text", "positive weight", 400},
         {"{\"parts\": {}}", "parts", "wanted a list", 400},
         {"{\"parts\": [1]}", "parts[0]", "wanted an object", 400},
@@ -251,6 +256,12 @@ static void test_cases(void **state)
     o = parsed(&a);
     assert_int_equal(json_integer_value(json_object_get(o, "cases")), 2);
     json_decref(o);
+    a = ask(v.port, REQUEST("GET /v1/facets?filter=modality%3ACR&attribute=scanner"));
+    o = parsed(&a);
+    assert_int_equal(json_integer_value(json_object_get(o, "passing")), 2);
+    json_decref(o);
+    assert_int_equal(ask(v.port, REQUEST("GET /v1/facets?filter=(")).status, 400);
+    assert_int_equal(ask(v.port, REQUEST("GET /v1/facets?fliter=modality%3ACR")).status, 400);
     a = ask(v.port, REQUEST("HEAD /v1/stats"));
     assert_int_equal(a.status, 200);
     assert_null(strstr(a.head, "Content-Length: 0\r\n"));
