@@ -125,12 +125,13 @@ static json_t *case_images(const rs_case *c, const rs_wire *w)
 
     for (size_t i = 0; i < c->n_images; i++) {
         const rs_case_image *im = &c->images[i];
-        json_t *o = json_pack("{s:o,s:o,s:I,s:I}", "sha256", rs_json_any(im->sha256),
-                              "view", rs_json_any(im->view), "width", (json_int_t)im->width,
-                              "height", (json_int_t)im->height);
-        json_object_set_new(o, w->image ? "url" : "path", image(w, c->key, im->path));
+        json_t *o = json_pack("{s:o}", w->image ? "url" : "path", image(w, c->key, im->path));
         if (!w->image)
             json_object_set_new(o, "given", rs_json_any(im->given));
+        json_object_set_new(o, "sha256", rs_json_any(im->sha256));
+        json_object_set_new(o, "view", rs_json_any(im->view));
+        json_object_set_new(o, "width", json_integer((json_int_t)im->width));
+        json_object_set_new(o, "height", json_integer((json_int_t)im->height));
         json_array_append_new(list, o);
     }
     return list;
@@ -209,10 +210,10 @@ static json_t *encoder(const rs_encoder_identity *e, bool folders)
 
     if (!e)
         return json_null();
-    o = json_pack("{s:o,s:o,s:I}", "id", rs_json_any(e->id), "name", rs_json_any(e->name),
-                  "dim", (json_int_t)e->dim);
+    o = json_pack("{s:o,s:o}", "id", rs_json_any(e->id), "name", rs_json_any(e->name));
     if (folders)
         json_object_set_new(o, "folder", rs_json_any(e->folder));
+    json_object_set_new(o, "dim", json_integer((json_int_t)e->dim));
     return o;
 }
 
