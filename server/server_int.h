@@ -70,9 +70,10 @@ struct rs_server {
     uv_signal_t signal[3];               /* TERM, INT, HUP */
     rs_jobs    *jobs;
     rs_conn    *conns;
-    size_t      n_conns, n_streams;
+    size_t      n_conns, n_streams, n_workers;
     rs_metrics  metrics;
     struct { rs_job job; rs_watch look; bool in_work; } watch;      /* the worker's */
+    struct { rs_job job; bool in_work, made; size_t workers; } warm;   /* until all are */
     rs_watch    seen;                    /* the loop's copy */
     uint64_t    watched_ms, pinged_ms, drain_until_ms;
     bool        draining, ended;
