@@ -13,6 +13,9 @@ void rs_api_ready(rs_exchange *x, rs_server *s);
 void rs_api_metrics(rs_exchange *x, rs_server *s);
 void rs_api_openapi(rs_exchange *x, rs_server *s);
 void rs_api_events(rs_exchange *x, rs_server *s);
+void rs_api_session(rs_exchange *x, rs_server *s);
+void rs_api_session_begin(rs_exchange *x, rs_server *s);
+void rs_api_session_end(rs_exchange *x, rs_server *s);
 
 /* By a worker. */
 void rs_api_search(rs_exchange *x, rs_worker *w);

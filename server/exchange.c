@@ -1,0 +1,56 @@
+/* exchange.c - see exchange.h: what of an exchange the audit log keeps.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "server/exchange.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+void rs_exchange_shows(rs_exchange *x, const char *key)
+{
+    void *rows = x->shown;
+
+    if (!x->audit || !key)
+        return;
+    for (size_t i = 0; i < x->n_shown; i++)
+        if (strcmp(x->shown[i], key) == 0)
+            return;
+    if (!rs_arena_grow(&x->mem, &rows, &x->shown_cap, x->n_shown, sizeof *x->shown)) {
+        x->audit_failed = true;
+        return;
+    }
+    x->shown = rows;
+    x->shown[x->n_shown++] = key;
+}
+
+void rs_exchange_record(rs_exchange *x, rs_audit_kind kind)
+{
+    const rs_audit_event e = {
+        .kind = kind, .who = x->grant.name,
+        .role = x->grant.name ? rs_role_name(x->grant.role) : NULL, .from = x->from,
+        .method = rs_http_method_name(x->request->method), .path = x->target.path,
+        .asked = x->asked ? x->asked : x->request->target, .cases = x->shown,
+        .n_cases = x->reply.status < 400 ? x->n_shown : 0, .status = x->reply.status};
+    rs_err err = {0};
+    rs_status st;
+
+    if (!x->audit || kind == RS_AUDITS)
+        return;
+    st = x->audit_failed ? rs_fail(&err, RS_ENOMEM, "no memory for the cases shown")
+                         : rs_audit_log_append(x->audit, &e, &err);
+    if (st == RS_OK)
+        return;
+    rs_log_error(RS_LOG_ERROR, "not recorded, so not answered", &err);
+    rs_problem_reply(&x->reply, RS_PROBLEM_BUSY, NULL, "The audit log cannot be written, and nothing "
+                     "is answered that is not recorded: the server's log says why.");
+}
+
+void rs_exchange_forget(rs_exchange *x)
+{
+    x->route = NULL;
+    x->grant = (rs_grant){.role = RS_ROLE_PUBLIC};
+    x->asked = NULL;
+    x->shown = NULL;
+    x->n_shown = x->shown_cap = 0;
+    x->audit_failed = false;
+}
