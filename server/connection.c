@@ -286,9 +286,11 @@ static void give_up(rs_conn *c, rs_problem_kind kind, const char *detail)
 static bool other_origin(const rs_config *config, const rs_http_request *r)
 {
     const char *origin = rs_http_field_of(r, "origin"), *site = rs_http_field_of(r, "sec-fetch-site");
+    const char *mode = rs_http_field_of(r, "sec-fetch-mode");
 
-    if (site && strcmp(site, "cross-site") == 0)
-        return true;
+    if (site && strcmp(site, "cross-site") == 0 &&
+        !(r->method == RS_HTTP_GET && mode && strcmp(mode, "navigate") == 0))
+        return true;                           /* a link may lead here: its page sees nothing */
     if (!origin)
         return false;
     if (strncmp(origin, "http://", 7) != 0)
