@@ -82,7 +82,7 @@ rs_status rs_quality_ask(const rs_vicinity *v, size_t most, uint64_t seed, rs_ar
 typedef struct {
     const rs_census       *c;
     const rs_quality_case *asked;
-    size_t                 n, rounds;
+    size_t                 n, rounds, test_rounds;
     uint64_t               seed;
     double                *precision, *ndcg, *shuffled;    /* [n] scratch */
 } measuring;
@@ -105,6 +105,15 @@ static double mean_of(const double *x, size_t n)
     for (size_t i = 0; i < n; i++)
         sum += x[i];
     return n ? sum / (double)n : NAN;
+}
+
+/* Rounds enough that the smallest p there can be is still small when put up for so many tests. */
+static size_t rounds_for(const rs_census *c, size_t n, size_t rounds)
+{
+    const size_t tests = (n / RS_QUALITY_FEW < c->n_labels ? n / RS_QUALITY_FEW : c->n_labels) + 40;
+    const size_t wanted = 100 * tests;
+
+    return wanted < rounds ? rounds : wanted < 50000 ? wanted : 50000;
 }
 
 /* How often n of `all` values drawn by chance have a sum as small as that of the first n. */
@@ -154,7 +163,7 @@ static void measure(measuring *m, rs_quality_group *g, int facet, uint32_t label
     g->ndcg = rs_bootstrap(m->ndcg, g->n, m->rounds, m->seed);
     if (g->n >= RS_QUALITY_FEW && m->n - g->n >= RS_QUALITY_FEW) {
         memcpy(m->shuffled, m->ndcg, m->n * sizeof *m->ndcg);
-        g->p = lower_p(m->shuffled, g->n, m->n, m->rounds, m->seed);
+        g->p = lower_p(m->shuffled, g->n, m->n, m->test_rounds, m->seed);
     }
 }
 
@@ -258,7 +267,7 @@ rs_status rs_quality_groups(const rs_census *c, const rs_quality_case *asked, si
                             size_t rounds, uint64_t seed, rs_arena *mem, rs_quality_group **out,
                             size_t *n_groups, rs_err *err)
 {
-    measuring m = {c, asked, n, rounds, seed, NULL, NULL, NULL};
+    measuring m = {c, asked, n, rounds, rounds_for(c, n, rounds), seed, NULL, NULL, NULL};
     void *groups = NULL;
     bool good;
 

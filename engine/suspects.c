@@ -97,13 +97,64 @@ static double jaccard(const rs_census_case *x, const rs_census_case *y)
     return (double)both / (double)(x->n_labels + y->n_labels - both);
 }
 
+/* Which share of its neighbours has a label, for the cases that have it. */
+typedef struct { double median, spread; size_t n; } label_shares;
+
 typedef struct {
     const rs_vicinity *v;
     rs_suspect_kind    kind;
+    label_shares      *typical;    /* [labels]; of labels alone */
     const float       *reports;
     double            *value;      /* [v->n]; NaN where nothing can be said */
     double             floor;      /* of a spread */
 } comparing;
+
+/* NaN where too few neighbours have labels. */
+static double share_of(const rs_vicinity *v, uint32_t of, uint32_t label)
+{
+    const rs_census_case alone = {.labels = &label, .n_labels = 1};
+    size_t n, labelled = 0, have = 0;
+    const rs_neighbour *near = rs_vicinity_of(v, of, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        labelled += v->census->cases[near[i].row].n_labels > 0;
+        have += rs_census_shared(&alone, &v->census->cases[near[i].row]);
+    }
+    return labelled >= LEAST_NEIGHBOURS ? (double)have / (double)labelled : NAN;
+}
+
+static bool has_label(const rs_census_case *c, uint32_t label)
+{
+    const rs_census_case alone = {.labels = &label, .n_labels = 1};
+
+    return rs_census_shared(&alone, c) > 0;
+}
+
+/* What is usual for each label: [labels]; NULL on OOM. */
+static label_shares *typical_shares(const rs_vicinity *v)
+{
+    label_shares *out = rs_calloc(v->census->n_labels + 1, sizeof *out);
+    double *x = rs_calloc(v->n + 1, sizeof *x), *off = rs_calloc(v->n + 1, sizeof *off);
+
+    for (uint32_t l = 0; out && x && off && l < v->census->n_labels; l++) {
+        size_t n = 0;
+        for (size_t i = 0; i < v->n; i++)
+            if (has_label(&v->census->cases[v->cases[i]], l)) {
+                x[n] = share_of(v, v->cases[i], l);
+                n += isnan(x[n]) ? 0 : 1;
+            }
+        out[l].n = n;
+        if (n)
+            out[l].median = rs_robust(x, n, off, &out[l].spread);
+    }
+    if (!x || !off) {
+        rs_free(out);
+        out = NULL;
+    }
+    rs_free(off);
+    rs_free(x);
+    return out;
+}
 
 static bool can_compare(const comparing *c, uint32_t of)
 {
@@ -153,10 +204,34 @@ static double value_of(const comparing *c, uint32_t of)
     return m >= LEAST_NEIGHBOURS ? sum / (double)m : NAN;
 }
 
+/* How far the shares of the neighbours that have a case's labels are below what cases of those
+ * labels have: a z, the mean over its labels. */
+static double label_z(const comparing *c, uint32_t of)
+{
+    const rs_census_case *x = &c->v->census->cases[of];
+    double sum = 0;
+
+    for (size_t l = 0; l < x->n_labels; l++) {
+        const label_shares *s = &c->typical[x->labels[l]];
+        const double share = share_of(c->v, of, x->labels[l]);
+        if (!isnan(share) && s->n >= LEAST_NEIGHBOURS)
+            sum += (s->median - share) / fmax(s->spread, c->floor);
+    }
+    return sum / (double)x->n_labels;
+}
+
+/* Of what is above 0: one large z weighs more than two middling ones. */
+static double root_mean_square(double x, double y)
+{
+    const double a = fmax(x, 0), b = fmax(y, 0);
+
+    return sqrt((a * a + b * b) / 2);
+}
+
 /* z of a case among its neighbours; NaN where too few can be compared. */
 static double z_of(const comparing *c, uint32_t of, double *median)
 {
-    double x[RS_VICINITY_CASES], off[RS_VICINITY_CASES], spread;
+    double x[RS_VICINITY_CASES], off[RS_VICINITY_CASES], spread, z;
     size_t n, m = 0;
     const rs_neighbour *near = rs_vicinity_of(c->v, of, &n);
     const double value = c->value[c->v->place[of]];
@@ -167,7 +242,8 @@ static double z_of(const comparing *c, uint32_t of, double *median)
     if (isnan(value) || m < LEAST_NEIGHBOURS)
         return NAN;
     *median = rs_robust(x, m, off, &spread);
-    return (*median - value) / fmax(spread, c->floor);
+    z = (*median - value) / fmax(spread, c->floor);
+    return c->kind == RS_SUSPECT_LABELS ? root_mean_square(z, label_z(c, of)) : z;
 }
 
 /* The label that most neighbours have and the case has not; NULL where none has one. */
@@ -248,15 +324,17 @@ static rs_status compare(rs_suspecting *s)
     /* What a spread is at least: neighbours that agree to the last digit do not make a case
      * odd that is off by a little. */
     const double floor = s->kind == RS_SUSPECT_LABELS ? 0.1 : 0.05;
-    comparing c = {s->v, s->kind, NULL, NULL, floor};
+    comparing c = {.v = s->v, .kind = s->kind, .floor = floor};
     float *reports = s->kind == RS_SUSPECT_LABELS ? NULL : reports_of(s->v);
     rs_status st;
 
     c.reports = reports;
+    c.typical = s->kind == RS_SUSPECT_LABELS ? typical_shares(s->v) : NULL;
     c.value = rs_calloc(s->v->n + 1, sizeof *c.value);
-    st = c.value && (reports || s->kind == RS_SUSPECT_LABELS) ? compare_all(s, &c)
+    st = c.value && (reports || c.typical) ? compare_all(s, &c)
        : rs_fail(s->err, RS_ENOMEM, "no memory to compare %zu cases", s->v->n);
     rs_free(c.value);
+    rs_free(c.typical);
     rs_free(reports);
     return st;
 }

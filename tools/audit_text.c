@@ -3,6 +3,7 @@
 #include "audit_say.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { GROUPS_SHOWN = 12, HOLES_SHOWN = 30, NAME_WIDTH = 26 };
@@ -123,7 +124,10 @@ static void print_shifts(const rs_audit *a, const char *since)
             printf("  SHIFTED");
         if (s->shifted && !s->vectors) {
             printf("  SHIFTED: ");
-            cell(s->most, s->most ? strlen(s->most) : 11);
+            if (s->most)
+                rs_print_line(s->most);
+            else
+                fputs(i == RS_SHIFTS - 1 ? "(no label)" : "(not known)", stdout);
             printf(" %.1f%% of the new, %.1f%% of the others", 100 * s->share_new,
                    100 * s->share_old);
         }
