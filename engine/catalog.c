@@ -52,20 +52,20 @@ rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *
 }
 
 rs_status rs_catalog_vectors(rs_archive *a, rs_kind kind, int64_t case_id, rs_arena *mem,
-                             float **x, size_t *n, rs_err *err)
+                             float **x, int64_t **ids, size_t *n, rs_err *err)
 {
     static const char *const sql[] = {
-        "SELECT v.vector FROM images i JOIN image_vectors v ON v.id = i.id"
+        "SELECT v.vector, v.id FROM images i JOIN image_vectors v ON v.id = i.id"
         " WHERE i.case_id = ?1 ORDER BY i.ordinal",
-        "SELECT v.vector FROM passages i JOIN passage_vectors v ON v.id = i.id"
+        "SELECT v.vector, v.id FROM passages i JOIN passage_vectors v ON v.id = i.id"
         " WHERE i.case_id = ?1 ORDER BY i.ordinal",
-        "SELECT vector FROM case_vectors WHERE case_id = ?1",
-        "SELECT v.vector FROM images i JOIN region_vectors v ON v.image_id = i.id"
+        "SELECT vector, id FROM case_vectors WHERE case_id = ?1",
+        "SELECT v.vector, v.id FROM images i JOIN region_vectors v ON v.image_id = i.id"
         " WHERE i.case_id = ?1 ORDER BY i.ordinal, v.id",
     };
-    size_t dim = a->encoder.dim, cap = 0, len;
+    size_t dim = a->encoder.dim, cap = 0, id_cap = 0, len;
     rs_stmt s = rs_db_use(a->db, sql[kind], err);
-    void *rows = NULL;
+    void *rows = NULL, *id_rows = NULL;
 
     *n = 0;
     rs_bind_int(&s, 1, case_id);
@@ -76,13 +76,17 @@ rs_status rs_catalog_vectors(rs_archive *a, rs_kind kind, int64_t case_id, rs_ar
                                rs_db_path(a->db), (long long)case_id, len, 2 * dim);
             break;
         }
-        if (!rs_arena_grow(mem, &rows, &cap, *n, dim * sizeof(float))) {
+        if (!rs_arena_grow(mem, &rows, &cap, *n, dim * sizeof(float)) ||
+            !rs_arena_grow(mem, &id_rows, &id_cap, *n, sizeof(int64_t))) {
             rs_stmt_nomem(&s);
             break;
         }
+        ((int64_t *)id_rows)[*n] = rs_col_int(&s, 1);
         rs_half_unpack((float *)rows + (*n)++ * dim, blob, dim);
     }
     *x = rows;
+    if (ids)
+        *ids = id_rows;
     return rs_done(&s);
 }
 
@@ -150,8 +154,8 @@ static rs_status read_sections(rs_archive *a, int64_t case_id, rs_arena *mem, rs
     return rs_done(&s);
 }
 
-static rs_status read_findings(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *c,
-                               rs_err *err)
+rs_status rs_catalog_findings(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *c,
+                              rs_err *err)
 {
     rs_stmt s = rs_db_use(a->db,
         "SELECT label FROM case_findings WHERE case_id = ?1 ORDER BY ordinal", err);
@@ -175,7 +179,7 @@ rs_status rs_catalog_sections(rs_archive *a, int64_t case_id, rs_arena *mem, rs_
 {
     rs_status st = read_sections(a, case_id, mem, c, err);
 
-    return st == RS_OK ? read_findings(a, case_id, mem, c, err) : st;
+    return st == RS_OK ? rs_catalog_findings(a, case_id, mem, c, err) : st;
 }
 
 rs_status rs_catalog_images(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case_image **out,

@@ -16,9 +16,10 @@ rs_status rs_catalog_find(rs_archive *a, const char *key, int64_t *id, rs_err *e
 rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *mem,
                            int64_t *case_id, const char **key, rs_err *err);
 
-/* The vectors of a case's images or passages: [n x dim] in `mem`. */
+/* The vectors of a case's images or passages: [n x dim] in `mem`, with their ids in *ids unless
+ * NULL. */
 rs_status rs_catalog_vectors(rs_archive *a, rs_kind kind, int64_t case_id, rs_arena *mem,
-                             float **x, size_t *n, rs_err *err);
+                             float **x, int64_t **ids, size_t *n, rs_err *err);
 
 /* A case without its parts; *out's arrays are empty. */
 rs_status rs_catalog_case(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *out,
@@ -30,6 +31,9 @@ rs_status rs_catalog_passages(rs_archive *a, int64_t case_id, rs_arena *mem, rs_
                               int64_t **ids, size_t *n, rs_err *err);
 /* Sections and finding labels into *c. */
 rs_status rs_catalog_sections(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *c,
+                              rs_err *err);
+/* Finding labels into *c. */
+rs_status rs_catalog_findings(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *c,
                               rs_err *err);
 /* (batch) The words of a case that has none in the text index yet. */
 rs_status rs_put_words(rs_archive *a, int64_t case_id, const rs_case *c, rs_arena *mem,

@@ -23,16 +23,24 @@
     " AND (?9 IS NULL OR (c.age >= ?9 AND c.age <= ?10))"                                 \
     " AND (?11 IS NULL OR c.id NOT IN"                                                    \
     "      (SELECT rowid FROM case_fts WHERE case_fts MATCH ?11))"                        \
-    " AND (?12 IS NULL OR c.id <> ?12)"
+    " AND (?12 IS NULL OR c.id NOT IN (SELECT value FROM json_each(?12)))"
 
 /* A filter with what the rest of a query rules out. */
 typedef struct {
     rs_filter   fields;
     const char *exclude;           /* FTS5 expression of words a case may not have, or NULL */
-    int64_t     not_case;          /* a case that is not among its own hits, or 0 */
+    int64_t    *left_out;          /* cases that are not among their own hits, ascending */
+    size_t      n_left_out;
+    const char *left_out_json;     /* the same as JSON, for SQL; NULL where there are none */
 } rs_restriction;
 
-/* Does it rule out anything but `not_case`? */
+/* Leave out some more cases. */
+rs_status rs_restriction_leave_out(rs_restriction *r, const int64_t *ids, size_t n, rs_arena *mem,
+                                   rs_err *err);
+/* A case and, with `patient`, all others of its patient, where that is known. */
+rs_status rs_restriction_leave_out_case(rs_restriction *r, rs_db *db, int64_t id, bool patient,
+                                        rs_arena *mem, rs_err *err);
+/* Does it rule out anything but those? */
 bool rs_restriction_filters(const rs_restriction *r);
 /* Bind ?1 to ?12. Strings are borrowed until rs_done. */
 void rs_restriction_bind(rs_stmt *s, const rs_restriction *r);

@@ -23,22 +23,41 @@ typedef struct {
 
 /* What a vector probe may find: made once per query and kind. */
 typedef struct {
-    bool         all;              /* nothing is ruled out but `not_case` */
-    int64_t      not_case;
+    bool         all;              /* nothing is ruled out but `left_out` */
+    const int64_t *left_out;       /* cases, ascending; borrowed of the restriction */
+    size_t       n_left_out;
     rs_selection selection;
 } rs_scope;
 
 rs_status rs_scope_make(rs_archive *a, rs_kind kind, const rs_restriction *r, rs_arena *mem,
                         rs_scope *out, rs_err *err);
 
-/* The best `depth` cases by the largest cosine between any of the n query vectors
- * x [n x dim] and any of the case's vectors of that kind. */
-rs_status rs_probe_vectors(rs_archive *a, rs_probe probe, rs_kind kind, const float *x, size_t n,
-                           const rs_scope *scope, size_t depth, rs_arena *mem, rs_ranking *out,
-                           rs_err *err);
+/* A vector [dim] to look for, or, where the weight is negative, away from. */
+typedef struct {
+    const float *x;
+    double       weight;
+} rs_asked_vector;
 
-/* The best `depth` cases by BM25. */
-rs_status rs_probe_words(rs_archive *a, const rs_text_query *q, const rs_restriction *r,
-                         size_t depth, rs_arena *mem, rs_ranking *out, rs_err *err);
+/* The best `depth` cases by late interaction (query.h) with their vectors of that kind; at
+ * least one weight is positive. One vector: what sorting all cases by their nearest would
+ * give. Several: each positive one is asked for its nearest cases, which are then compared
+ * with all of them exactly; it goes on until what none of them has shown yet cannot be among
+ * the best (Fagin, Lotem, Naor, PODS 2001), or, where that takes too long, after
+ * RS_PROBE_ROUNDS times as many, each time fourfold. item: what the strongest part matched. */
+enum { RS_PROBE_ROUNDS = 4 };
+rs_status rs_probe_vectors(rs_archive *a, rs_probe probe, rs_kind kind, const rs_asked_vector *q,
+                           size_t n, const rs_scope *scope, size_t depth, rs_arena *mem,
+                           rs_ranking *out, rs_err *err);
+
+/* The best `depth` cases by the weighted mean of BM25 over n texts; with several, over the
+ * best of each (four times `depth`), less what the negative ones give these. */
+rs_status rs_probe_words(rs_archive *a, const rs_text_query *const *q, const double *weight,
+                         size_t n, const rs_restriction *r, size_t depth, rs_arena *mem,
+                         rs_ranking *out, rs_err *err);
+
+/* Late interaction of one case: its vectors y [n x dim] under n_q asked for; the one that the
+ * strongest part matched in *best (may be NULL). */
+double rs_late_interaction(const rs_asked_vector *q, size_t n_q, const float *y, size_t n,
+                           size_t dim, size_t *best);
 
 #endif

@@ -477,9 +477,9 @@ rs_status rs_put_case_vectors(rs_archive *a, rs_err *err)
         size_t n_images, n_passages;
         float *x, *y;
         rs_arena_reset(&mem);
-        if ((s.status = rs_catalog_vectors(a, RS_KIND_IMAGE, id, &mem, &x, &n_images,
+        if ((s.status = rs_catalog_vectors(a, RS_KIND_IMAGE, id, &mem, &x, NULL, &n_images,
                                            err)) != RS_OK ||
-            (s.status = rs_catalog_vectors(a, RS_KIND_PASSAGE, id, &mem, &y, &n_passages,
+            (s.status = rs_catalog_vectors(a, RS_KIND_PASSAGE, id, &mem, &y, NULL, &n_passages,
                                            err)) != RS_OK)
             break;
         images = rows_of(x, n_images, d, &mem);

@@ -1,18 +1,29 @@
 /* query.h - a query and what it finds.
  *
- * A query (text and/or images and/or "like case X", plus filters) becomes probes. A
- * probe is one way to look: a part of the query against one index. Each gives a
- * ranking of cases, collapsed to the best image or passage of a case; reciprocal rank
- * fusion makes one list of hits, and every hit says which probes found it, at which
- * rank and score, by which image or passage. A query of images alone that the archive
- * holds finds them first.
+ * A query is made of parts: texts, images, regions of images, cases of the archive, each with
+ * a weight; one with a negative weight is an example of what is not wanted. Parts become
+ * probes. A probe is one way to look: the parts of one kind against one index. Each gives a
+ * ranking of cases; fusion makes one list of hits, and every hit says which probes found it,
+ * at which rank and score, by which image, passage and words.
+ *
+ * A vector probe compares by late interaction (Khattab, Zaharia, SIGIR 2020): with the query's
+ * vectors x_i of weights w_i and a case's vectors y_j,
+ *
+ *   score(case) = sum_i w_i max_j <x_i, y_j> / sum of the positive w_i
+ *
+ * which for one image is its cosine to the case's nearest. A case asked for shares its weight
+ * among its vectors. BM25 is a weighted sum over the texts.
+ *
+ * Then a case is left out that is of the same patient as a case asked for, or of a patient
+ * who has a better hit already; cases that are nearly the same picture are folded into the
+ * best of them (fold.h); and the verdict says whether anything is similar enough (verdict.h).
  *
  * Filters are applied inside each probe, before ranking: a filtered result is what an
  * archive of only those cases would give from its vectors (BM25 keeps the whole
  * archive's term statistics).
  *
  *   rs_query q = rs_query_default();
- *   q.text = "left pleural effusion";
+ *   rs_query_add(&q)->text = "left pleural effusion";
  *   q.encoder = enc;
  *   rs_search(a, &q, &mem, &result, &err);
  *   for (i ...) printf("%s %s\n", result.hits[i].key, result.hits[i].title);
@@ -39,8 +50,10 @@
     X(TEXT_PASSAGE,   "text-passage")   /* text       -> passage vectors cosine  */ \
     X(IMAGE_IMAGE,    "image-image")    /* images     -> image vectors   cosine  */ \
     X(IMAGE_PASSAGE,  "image-passage")  /* images     -> passage vectors cosine  */ \
+    X(REGION,         "region")         /* regions    -> region vectors  cosine  */ \
     X(LIKE_IMAGE,     "like-image")     /* case's images   -> image vectors      */ \
-    X(LIKE_PASSAGE,   "like-passage")   /* case's passages -> passage vectors    */
+    X(LIKE_PASSAGE,   "like-passage")   /* case's passages -> passage vectors    */ \
+    X(CASE,           "case")           /* all as one vector -> case vectors     */
 
 typedef enum {
 #define RS_PROBE_ENUM(name, text) RS_PROBE_##name,
@@ -67,22 +80,55 @@ typedef enum {
     RS_WORDS_PLAIN                 /* textbook BM25 over all text */
 } rs_words;
 
+/* How rankings become one list. Rows of a ranking: s its score, r its rank from 1, w the
+ * probe's weight; what a probe does not rank gets nothing from it.
+ *
+ *   rrf      sum of w / (rrf_k + r)                         Cormack et al., SIGIR 2009
+ *   minmax   sum of w (s - min) / (max - min)               Fox, Shaw, TREC-2 1993
+ *   zscore   sum of w (s - mean) / sd, from 0               Montague, Aslam, CIKM 2001
+ *   atan     sum of w 2/pi atan(s / typical s)              as Vespa's for BM25
+ *   early    one vector for the query, one for each case, their cosine: no rankings
+ *
+ * `rescore` makes any of the others hybrid: the best so many are ordered anew by how well
+ * query and images, and query and report, agree (fusion.h). */
+#define RS_FUSION_MAP(X) \
+    X(RRF, "rrf") X(MINMAX, "minmax") X(ZSCORE, "zscore") X(ATAN, "atan") X(EARLY, "early")
+
+typedef enum {
+#define RS_FUSION_ENUM(name, text) RS_FUSION_##name,
+    RS_FUSION_MAP(RS_FUSION_ENUM)
+#undef RS_FUSION_ENUM
+    RS_FUSIONS
+} rs_fusion;
+
+const char *rs_fusion_name(rs_fusion f);         /* "minmax" */
+/* RS_FUSIONS where `name` is none. */
+rs_fusion   rs_fusion_of(const char *name);
+
+/* One thing to look for: a text, an image or a case. */
 typedef struct {
-    /* What to look for: at least one of text, images, image_pixels, image_vectors, like.
-     * An image file is best given as image_pixels: rs_intake_files does what indexing did. */
     const char     *text;          /* any text; "a phrase", -word, word* and column:word are
                                       operators, see text_index.h */
-    const rs_image *images;        size_t n_images;         /* encoded by `encoder` */
-    const float    *image_pixels;  size_t n_image_pixels;   /* preprocessed, for `encoder`:
-                                                               [n x 3 x size x size] */
-    const float    *image_vectors; size_t n_image_vectors;  /* [n x dim], ready */
+    const rs_image *image;         /* encoded by the query's encoder, or */
+    const float    *pixels;        /* [3 x size x size], preprocessed for it: an image file is
+                                      best given so, rs_intake_files does what indexing did; or */
+    const float    *vector;        /* [dim], ready: the text's beside a text, else an image's */
     const char     *like;          /* a case's key; it is not among its own hits */
+    bool            boxed;         /* of the image, only this part: x0 y0 x1 y1 as fractions */
+    double          box[4];        /* of its width and height. A region; needs `image` */
+    double          weight;        /* not 0; below 0: what is not wanted */
+} rs_query_part;
 
-    /* Where vectors come from. `encoder` must be the archive's (RS_EMISMATCH names
-     * both). Without it and without text_vector a text is searched by BM25 only. */
+enum { RS_QUERY_MAX_PARTS = 64 };
+
+typedef struct {
+    rs_query_part parts[RS_QUERY_MAX_PARTS];     /* at least one of positive weight */
+    size_t        n_parts;
+
+    /* Where vectors come from. `encoder` must be the archive's (RS_EMISMATCH names both).
+     * Without it a text that has no vector is searched by BM25 only. */
     const rs_encoder *encoder;
     rs_pool          *pool;        /* for encoding; may be NULL */
-    const float      *text_vector; /* [dim], ready; NULL: `encoder` makes it */
 
     rs_filter filter;
     rs_words  words;
@@ -92,12 +138,26 @@ typedef struct {
                                       measuring, where a thousand are asked for */
     size_t k;                      /* hits wanted */
     size_t depth;                  /* cases per probe that enter the fusion; >= k */
-    double rrf_k;                  /* reciprocal rank fusion: weight / (rrf_k + rank) */
-    double weight[RS_PROBE_COUNT]; /* 0 switches a probe off */
+    rs_fusion fusion;
+    size_t rescore;                /* 0: none */
+    double rrf_k;
+    double weight[RS_PROBE_COUNT]; /* 0 switches a probe off; `case` runs for EARLY alone */
+
+    bool   keep_patients;          /* a patient may have several hits, also that of a case asked
+                                      for */
+    bool   keep_duplicates;        /* nearly the same pictures stand for themselves */
+    double diversity;              /* 0 to 1: how much a hit's likeness to those before it
+                                      counts against it (MMR, fold.h); 0: not at all */
+    bool   contrast;               /* look for each hit's nearest case of another diagnosis */
+    double false_alarm;            /* of the verdict: how often it may call a query that is
+                                      like the archive "nothing similar enough"; 0: no verdict */
 } rs_query;
 
-/* k 10, depth 100, rrf_k 60, each weight 1 except image-passage 0.5, 10 s for words. */
+/* k 10, depth 100, what was measured best for fusion (ARCHITECTURE.md), 10 s for words, a
+ * verdict at 0.05. */
 rs_query rs_query_default(void);
+/* Another part, of weight 1; NULL where there are RS_QUERY_MAX_PARTS. */
+rs_query_part *rs_query_add(rs_query *q);
 
 /* Bytes [begin, end) of a text. */
 typedef struct { size_t begin, end; } rs_span;
@@ -123,6 +183,30 @@ typedef struct {
     const rs_evidence *passage;    /* the passage that earned it, or NULL */
 } rs_found;
 
+/* A case that a hit stands for. */
+typedef struct {
+    const char *key;
+    const char *why;               /* "same patient", "same picture" */
+} rs_folded;
+
+/* The nearest case of another diagnosis. */
+typedef struct {
+    const char *key, *title;
+    const char *const *findings;  size_t n_findings;
+    double      score;             /* cosine of the two cases' vectors */
+    const char *image;             /* may be NULL */
+} rs_contrast;
+
+/* Is anything in the archive similar enough to the query? By the best score of each probe that
+ * is calibrated for this archive, beside those of the archive's own cases (verdict.h). */
+typedef enum { RS_VERDICT_NONE, RS_VERDICT_SIMILAR, RS_VERDICT_NOTHING } rs_verdict_kind;
+typedef struct {
+    rs_verdict_kind kind;          /* NONE: no probe is calibrated, or none was asked for */
+    double false_alarm;            /* how often NOTHING is said of a query like the archive's own */
+    double typical[RS_PROBE_COUNT];/* share of the archive's own that do no better, 0 to 1;
+                                      negative: not calibrated or did not run */
+} rs_verdict;
+
 typedef struct {
     size_t      rank;              /* from 1 */
     const char *key;               /* the case */
@@ -130,21 +214,28 @@ typedef struct {
     const char *title;             /* NULL where not known, as the rest */
     const char *modality, *body_part, *view, *sex, *patient, *collection, *source;
     double      age_years;         /* negative: not known */
+    const char *study_date;
+    rs_tier     tier;
+    const char *const *findings;   size_t n_findings;  /* labels */
     const rs_found *found;         size_t n_found;     /* best part first */
     const char *image;             /* its best image: the one that a probe matched, else
                                       its first; NULL where the case has none */
     const rs_evidence *snippet;    /* its best passage, with matched words; NULL where none */
+    const rs_folded *folded;       size_t n_folded;
+    const rs_contrast *contrast;   /* NULL where there is none or none was asked for */
+    double      agreement;         /* what rescoring added to the score */
 } rs_hit;
 
 typedef struct {
     const rs_hit *hits;  size_t n;
     size_t found[RS_PROBE_COUNT];  /* cases in each probe's ranking (at most depth) */
     bool   ran[RS_PROBE_COUNT];
+    rs_verdict verdict;
     double encode_ms, search_ms;   /* time spent */
 } rs_result;
 
 /* Everything in *out lives in `mem`. No hits is RS_OK. RS_EARG: nothing asked, k 0, a
- * vector that is not finite. RS_ENOENT: `like` names no case. RS_EMISMATCH: another
+ * vector that is not finite, a filter that cannot be read. RS_ENOENT: `like` names no case. RS_EMISMATCH: another
  * encoder. RS_ECANCEL: deadline_s is over. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
 rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *out, rs_err *err);
 

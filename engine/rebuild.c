@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "engine/vectors_int.h"
+#include "engine/verdict.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -35,7 +36,8 @@ rs_status rs_archive_rebuild(rs_archive *a, rs_err *err)
     if (st != RS_OK)
         return st;
     a->data_version = -1;
-    return rebuild_all(a->vectors, false, err);
+    st = rebuild_all(a->vectors, false, err);
+    return st == RS_OK ? rs_calibrate(a, err) : st;
 }
 
 rs_status rs_archive_catch_up(rs_archive *a, rs_err *err)
@@ -45,7 +47,8 @@ rs_status rs_archive_catch_up(rs_archive *a, rs_err *err)
     if (st != RS_OK)
         return st;
     a->data_version = -1;
-    return rebuild_all(a->vectors, true, err);
+    st = rebuild_all(a->vectors, true, err);
+    return st == RS_OK ? rs_calibrate(a, err) : st;
 }
 
 rs_status rs_archive_tune(rs_archive *a, const rs_tune_options *o, rs_arena *mem,

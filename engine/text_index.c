@@ -174,7 +174,7 @@ static rs_stmt use_scores(rs_text_index *t, const rs_restriction *r, rs_err *err
 {
     rs_stmt s;
 
-    if (!rs_restriction_filters(r) && !r->not_case)
+    if (!rs_restriction_filters(r) && !r->n_left_out)
         return rs_db_use(t->db, "SELECT rowid, rs_bm25(case_fts, ?21) FROM case_fts"
                          " WHERE case_fts MATCH ?20", err);
     s = rs_db_use(t->db,
@@ -212,6 +212,22 @@ rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_
         return st;
     rs_top_end(&top);
     return read_keys(t, &top, mem, out, n, err);
+}
+
+rs_status rs_text_query_worth(rs_text_index *t, const rs_text_query *q, double *out, rs_err *err)
+{
+    rs_status st = rs_lengths_refresh(&t->lengths, t->db, err);
+
+    *out = 0;
+    for (size_t g = 0; st == RS_OK && g < q->n_groups; g++) {
+        size_t n = 0;
+        if (q->groups[g].own)
+            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].own, &n, err);
+        if (st == RS_OK && n == 0 && q->read)
+            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].core, &n, err);
+        *out += rs_bm25_idf(t->lengths.n, n);
+    }
+    return st;
 }
 
 /* ---- Marking --------------------------------------------------------- */

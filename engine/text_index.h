@@ -127,6 +127,10 @@ rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_
                              const double weights[RS_TEXT_COUNT], size_t limit, rs_arena *mem,
                              rs_ranked **out, size_t *n, rs_err *err);
 
+/* What a case would score that had everything asked for about once: the sum of the groups' idf,
+ * those that no case has included. */
+rs_status rs_text_query_worth(rs_text_index *t, const rs_text_query *q, double *out, rs_err *err);
+
 /* Where in `text` terms of `q` occur: spans ascending and apart; *distinct counts the
  * groups found. */
 rs_status rs_text_query_spans(rs_text_index *t, const rs_text_query *q, const char *text,

@@ -12,10 +12,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_QUERY_IMAGES = 64, SNIPPET_BYTES = 220 };
+enum { SNIPPET_BYTES = 220 };
 
 /* ---- JSON ------------------------------------------------------------ */
 
@@ -59,6 +60,46 @@ static json_t *json_hit(const rs_hit *h, bool explain)
                      "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
 }
 
+static json_t *json_strings(const char *const *list, size_t n)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(out, rs_json_any(list[i]));
+    return out;
+}
+
+/* What a hit stands for, and its opposite. */
+static void add_relations(json_t *hit, const rs_hit *h, bool contrast)
+{
+    json_t *folded = json_array();
+
+    for (size_t i = 0; i < h->n_folded; i++)
+        json_array_append_new(folded, json_pack("{s:o,s:o}", "case", rs_json_any(h->folded[i].key),
+                                                "why", rs_json_any(h->folded[i].why)));
+    json_object_set_new(hit, "folded", folded);
+    if (!contrast)
+        return;
+    json_object_set_new(hit, "contrast", !h->contrast ? json_null() :
+        json_pack("{s:o,s:o,s:o,s:f,s:o}", "case", rs_json_any(h->contrast->key),
+                  "title", rs_json_any(h->contrast->title),
+                  "findings", json_strings(h->contrast->findings, h->contrast->n_findings),
+                  "score", h->contrast->score, "image", rs_json_any(h->contrast->image)));
+}
+
+static const char *const verdicts[] = {"unknown", "similar", "nothing similar enough"};
+
+static json_t *json_verdict(const rs_verdict *v)
+{
+    json_t *typical = json_object();
+
+    for (int p = 0; p < RS_PROBE_COUNT; p++)
+        if (v->typical[p] >= 0)
+            json_object_set_new(typical, rs_probe_name((rs_probe)p), json_real(v->typical[p]));
+    return json_pack("{s:s,s:f,s:o}", "verdict", verdicts[v->kind], "false_alarm", v->false_alarm,
+                     "typical", typical);
+}
+
 static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double took_ms)
 {
     json_t *hits = json_array(), *query = json_object(), *images = json_array(), *all;
@@ -67,13 +108,17 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(images, rs_json_any(paths[i]));
-    json_object_set_new(query, "text", rs_json_any(q->text));
+    json_object_set_new(query, "text", rs_json_any(rs_cli_value(c, "text", NULL)));
     json_object_set_new(query, "images", images);
-    json_object_set_new(query, "like", rs_json_any(q->like));
+    json_object_set_new(query, "like", rs_json_any(rs_cli_value(c, "like", NULL)));
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
-    for (size_t i = 0; i < r->n; i++)
-        json_array_append_new(hits, json_hit(&r->hits[i], rs_cli_flag(c, "explain")));
-    all = json_pack("{s:o,s:f,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000, "hits", hits);
+    for (size_t i = 0; i < r->n; i++) {
+        json_t *hit = json_hit(&r->hits[i], rs_cli_flag(c, "explain"));
+        add_relations(hit, &r->hits[i], q->contrast);
+        json_array_append_new(hits, hit);
+    }
+    all = json_pack("{s:o,s:f,s:o,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000,
+                    "similarity", json_verdict(&r->verdict), "hits", hits);
     return rs_cli_print_json(c, all);
 }
 
@@ -149,6 +194,24 @@ static void print_hit(const rs_hit *h, bool tty, bool thumbs, bool explain)
         printf("     ");                       /* a title is not said twice */
         print_passage(h->snippet, tty);
     }
+    if (h->n_folded) {
+        printf("     also:");
+        for (size_t i = 0; i < h->n_folded; i++) {
+            printf("%s ", i ? "," : "");
+            rs_print_line(h->folded[i].key);
+            printf(" (%s)", h->folded[i].why);
+        }
+        putchar('\n');
+    }
+    if (h->contrast) {
+        printf("     but compare ");
+        rs_print_line(h->contrast->key);
+        for (size_t i = 0; i < h->contrast->n_findings; i++) {
+            fputs(i ? ", " : ": ", stdout);
+            rs_print_line(h->contrast->findings[i]);
+        }
+        printf(" (%.3f)\n", h->contrast->score);
+    }
     if (thumbs && h->image)
         rs_thumb_print(h->image);
 }
@@ -158,6 +221,10 @@ static void print_hits(const rs_cli *c, const rs_result *r, double took_ms)
     bool tty = isatty(STDOUT_FILENO) == 1;
     bool thumbs = rs_cli_flag(c, "thumbs") && rs_thumb_wanted("search");
 
+    if (r->verdict.kind == RS_VERDICT_NOTHING && r->n)
+        printf("Nothing in this archive is similar enough; the nearest are listed all the same.\n"
+               "(Said wrongly of at most %g in 100 queries like the archive's own cases.)\n",
+               100 * r->verdict.false_alarm);
     for (size_t i = 0; i < r->n; i++)
         print_hit(&r->hits[i], tty, thumbs, rs_cli_flag(c, "explain"));
     if (r->n == 0)
@@ -179,46 +246,114 @@ static void fill_filter(const rs_cli *c, rs_filter *f)
     f->finding = rs_cli_value(c, "finding", NULL);
 }
 
+/* How rankings are fused: --fusion NAME or NAME+N, which is hybrid. */
+static bool fill_fusion(const rs_cli *c, rs_query *q)
+{
+    const char *text = rs_cli_value(c, "fusion", NULL), *plus;
+    char name[16];
+    char *end;
+
+    if (!text)
+        return true;
+    plus = strchr(text, '+');
+    snprintf(name, sizeof name, "%.*s", plus ? (int)(plus - text) : (int)strlen(text), text);
+    q->fusion = rs_fusion_of(name);
+    q->rescore = plus ? strtoul(plus + 1, &end, 10) : 0;
+    if (q->fusion != RS_FUSIONS && (!plus || (*end == '\0' && q->rescore > 0)))
+        return true;
+    rs_cli_usage(c, "--fusion '%s': wanted rrf, minmax, zscore, atan or early, or one of them"
+                 " with +N to rescore the best N", text);
+    return false;
+}
+
+/* Texts and cases. */
+static bool fill_parts(rs_cli *c, rs_query *q)
+{
+    static const struct { const char *option; double weight; bool like; } kinds[] = {
+        {"text", 1, false}, {"not-text", -1, false}, {"like", 1, true}, {"not-like", -1, true},
+    };
+
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        size_t n;
+        const char *const *values = rs_cli_values(c, kinds[k].option, &n);
+        for (size_t i = 0; i < n; i++) {
+            rs_query_part *p = rs_query_add(q);
+            if (!p) {
+                rs_cli_usage(c, "asks for more than %d things", RS_QUERY_MAX_PARTS);
+                return false;
+            }
+            *(kinds[k].like ? &p->like : &p->text) = values[i];
+            p->weight = kinds[k].weight;
+        }
+    }
+    return true;
+}
+
 /* Everything of the query but its images. false after having said what is wrong. */
-static bool fill_query(const rs_cli *c, rs_query *q)
+static bool fill_query(rs_cli *c, rs_query *q)
 {
     long long k;
     bool aged;
 
     *q = rs_query_default();
-    q->text = rs_cli_value(c, "text", NULL);
-    q->like = rs_cli_value(c, "like", NULL);
     fill_filter(c, &q->filter);
     aged = rs_cli_value(c, "age-min", NULL) || rs_cli_value(c, "age-max", NULL);
     q->filter.by_age = aged;
     if (!rs_cli_number(c, "k", 1, 10000, 10, &k) ||
         !rs_cli_real(c, "age-min", 0, 150, 0, &q->filter.age_min) ||
         !rs_cli_real(c, "age-max", 0, 150, 150, &q->filter.age_max) ||
-        !rs_cli_real(c, "deadline", 0, 86400, q->deadline_s, &q->deadline_s))
+        !rs_cli_real(c, "deadline", 0, 86400, q->deadline_s, &q->deadline_s) ||
+        !rs_cli_real(c, "diversity", 0, 1, 0, &q->diversity) ||
+        !rs_cli_real(c, "false-alarm", 0, 0.5, q->false_alarm, &q->false_alarm) ||
+        !fill_fusion(c, q) || !fill_parts(c, q))
         return false;
     q->words = rs_cli_flag(c, "plain") ? RS_WORDS_PLAIN : RS_WORDS_READ;
+    q->keep_patients = rs_cli_flag(c, "keep-patients");
+    q->keep_duplicates = rs_cli_flag(c, "keep-duplicates");
+    q->contrast = rs_cli_flag(c, "contrast");
     q->k = (size_t)k;
     if (q->depth < 2 * q->k)
         q->depth = 2 * q->k;
-    if (q->text || q->like || rs_cli_value(c, "image", NULL))
+    if (q->n_parts || rs_cli_value(c, "image", NULL))
         return true;
     rs_cli_usage(c, "wants something to look for: --text, --image or --like");
     return false;
 }
 
-/* The query's images as they were indexed; *pixels is the caller's to free. */
-static rs_status load_images(rs_cli *c, const rs_encoder *e, rs_pool *pool, float **pixels,
-                             size_t *n, rs_err *err)
+/* ---- Images ---------------------------------------------------------- */
+
+typedef struct {
+    float *pixels;                 /* [n x 3 x size x size] */
+    size_t n;
+} query_images;
+
+/* The query's images as they were indexed, wanted ones first. */
+static rs_status load_images(rs_cli *c, const rs_encoder *e, rs_pool *pool, rs_query *q,
+                             query_images *out, rs_err *err)
 {
     const rs_preprocess *p = rs_encoder_preprocess(e);
-    const char *const *paths = rs_cli_values(c, "image", n);
+    const size_t each = 3 * p->crop_height * p->crop_width;
+    size_t wanted, unwanted;
+    const char *const *some = rs_cli_values(c, "image", &wanted);
+    const char *const *others = rs_cli_values(c, "not-image", &unwanted);
+    rs_status st;
 
-    if (*n > MAX_QUERY_IMAGES)
-        return rs_fail(err, RS_ELIMIT, "%zu query images, at most %d are taken", *n, MAX_QUERY_IMAGES);
-    *pixels = rs_calloc(*n * 3 * p->crop_height, p->crop_width * sizeof **pixels);
-    if (!*pixels)
-        return rs_fail(err, RS_ENOMEM, "no memory for %zu query images", *n);
-    return rs_intake_files(p, paths, *n, pool, *pixels, err);
+    out->n = wanted + unwanted;
+    if (out->n > RS_QUERY_MAX_PARTS - q->n_parts)
+        return rs_fail(err, RS_ELIMIT, "%zu query images, at most %d things are asked for", out->n,
+                       RS_QUERY_MAX_PARTS);
+    out->pixels = rs_calloc(out->n, each * sizeof *out->pixels);
+    if (!out->pixels)
+        return rs_fail(err, RS_ENOMEM, "no memory for %zu query images", out->n);
+    if ((st = rs_intake_files(p, some, wanted, pool, out->pixels, err)) != RS_OK ||
+        (st = rs_intake_files(p, others, unwanted, pool, out->pixels + wanted * each, err)) != RS_OK)
+        return st;
+    for (size_t i = 0; i < out->n; i++) {
+        rs_query_part *part = rs_query_add(q);
+        part->pixels = out->pixels + i * each;
+        part->weight = i < wanted ? 1 : -1;
+    }
+    return RS_OK;
 }
 
 static int run(rs_cli *c)
@@ -226,8 +361,9 @@ static int run(rs_cli *c)
     rs_archive *a = NULL;
     rs_encoder *e = NULL;
     rs_pool *pool = NULL;
-    float *pixels = NULL;
-    bool with_images = rs_cli_value(c, "image", NULL) != NULL;
+    query_images images = {0};
+    const bool with_images = rs_cli_value(c, "image", NULL) || rs_cli_value(c, "not-image", NULL);
+    const bool with_texts = rs_cli_value(c, "text", NULL) || rs_cli_value(c, "not-text", NULL);
     rs_result r;
     rs_query q;
     rs_err err = {0};
@@ -240,12 +376,11 @@ static int run(rs_cli *c)
         return code;
     code = RS_EXIT_OK;
     if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK || rs_cli_lexicon(c, a, &err) != RS_OK ||
-        ((q.text || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
-        (with_images && load_images(c, e, pool, &pixels, &q.n_image_pixels, &err) != RS_OK)) {
+        ((with_texts || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
+        (with_images && load_images(c, e, pool, &q, &images, &err) != RS_OK)) {
         code = rs_cli_fail(c, &err);
         goto done;
     }
-    q.image_pixels = pixels;
     q.encoder = e;
     q.pool = pool;
     start = rs_now_s();
@@ -256,7 +391,7 @@ static int run(rs_cli *c)
     else
         print_hits(c, &r, 1000 * (rs_now_s() - start));
 done:
-    rs_free(pixels);
+    rs_free(images.pixels);
     rs_encoder_close(e);
     rs_archive_close(a);
     rs_pool_free(pool);
@@ -265,9 +400,12 @@ done:
 
 static const rs_option options[] = {
     {"text", 0, "TEXT", "words to look for; \"a phrase\", -without, begin* and column:word are\n"
-                        "understood"},
-    {"image", 0, "FILE", "an image to look for; may be given several times"},
+                        "understood; may be given several times, as the next two"},
+    {"image", 0, "FILE", "an image to look for"},
     {"like", 0, "CASE", "look for cases like this one of the archive"},
+    {"not-text", 0, "TEXT", "words that are not wanted: what matches them sinks"},
+    {"not-image", 0, "FILE", "an image that is not wanted: what looks like it sinks"},
+    {"not-like", 0, "CASE", "a case that is not wanted"},
     {"k", 'k', "N", "hits wanted (default 10)"},
     {"modality", 0, "M", "only cases of this modality"},
     {"body-part", 0, "B", "only cases of this body part"},
@@ -278,6 +416,14 @@ static const rs_option options[] = {
     {"patient", 0, "P", "only cases of this patient"},
     {"collection", 0, "C", "only cases of this collection"},
     {"finding", 0, "F", "only cases with this finding label"},
+    {"fusion", 0, "F", "how rankings are fused: rrf, minmax, zscore, atan or early; with +N the\n"
+                       "best N are rescored (default rrf)"},
+    {"keep-patients", 0, NULL, "a patient may have several hits"},
+    {"keep-duplicates", 0, NULL, "nearly the same pictures stand for themselves"},
+    {"diversity", 0, "D", "0 to 1: how much likeness to the hits before counts against one"},
+    {"contrast", 0, NULL, "for each hit, the nearest case of another diagnosis"},
+    {"false-alarm", 0, "P", "say \"nothing similar enough\" of so many of the queries that are like\n"
+                            "the archive's own cases (default 0.05; 0: never say it)"},
     {"plain", 0, NULL, "textbook BM25 over all text: no reading of the query, no synonyms"},
     {"deadline", 0, "S", "seconds that words are looked for at most, 0 without end (default 10)"},
     RS_LEXICON_OPTION,
@@ -309,9 +455,15 @@ const rs_command rs_command_search = {
         "A filter (--modality and the like) is applied before ranking, and capitals do not\n"
         "matter. A case that does not say does not pass.\n"
         "\n"
-        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\"}, \"took_ms\", \"hits\":\n"
+        "Cases of a patient who has a hit, or of a case asked for, are left out, and nearly the\n"
+        "same pictures stand under the best of them, unless --keep-patients, --keep-duplicates.\n"
+        "Where even the best case is further away than the archive's own cases are from each\n"
+        "other, \"nothing similar enough\" is said first.\n"
+        "\n"
+        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\"}, \"took_ms\", \"similarity\":\n"
+        "{\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}}, \"hits\":\n"
         "[{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
-        "\"image\", \"snippet\"}]}.\n"
+        "\"image\", \"snippet\", \"folded\": [{\"case\", \"why\"}], \"contrast\"}]}.\n"
         "\n"
         "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout search archive --text \"left pleural effusion\"\n"

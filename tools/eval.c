@@ -102,7 +102,7 @@ static rs_status ask(rs_archive *a, const char *text, rs_words words, size_t dep
     rs_result r;
     rs_status st;
 
-    q.text = text;
+    rs_query_add(&q)->text = text;
     q.words = words;
     q.k = q.depth = depth;
     q.scores_only = true;

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "engine/archive.h"
+#include "engine/query.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -103,6 +104,21 @@ static inline void unit_vector(rs_random *rnd, float x[DIM])
     }
     for (int i = 0; i < DIM; i++)
         x[i] = (float)((double)x[i] / sqrt(sum));
+}
+
+/* Look for a text, whose vector may be NULL, or for n images [n x DIM]. */
+static inline void ask_text(rs_query *q, const char *text, const float *vector)
+{
+    rs_query_part *p = rs_query_add(q);
+
+    p->text = text;
+    p->vector = vector;
+}
+
+static inline void ask_images(rs_query *q, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        rs_query_add(q)->vector = x + i * DIM;
 }
 
 static inline void put_one(rs_archive *a, const rs_case *c)

@@ -138,9 +138,8 @@ static rs_status use_everything(const char *dir, rs_err *err)
     rs_result res;
     rs_status st;
 
-    q.text = "effusion";
-    q.image_vectors = x;
-    q.n_image_vectors = 1;
+    ask_text(&q, "effusion", NULL);
+    ask_images(&q, x, 1);
     st = rs_archive_open(&a, dir, RS_ARCHIVE_WRITE, err);
     if (st == RS_OK) {
         st = rs_search(a, &q, &mem, &res, err);
@@ -243,8 +242,7 @@ static void search_all(const char *dir, char keys[DIM][32])
         rs_query q = rs_query_default();
         float x[DIM] = {0};
         x[i] = 1;
-        q.image_vectors = x;
-        q.n_image_vectors = 1;
+        ask_images(&q, x, 1);
         ok(rs_search(a, &q, &mem, &res, &err), &err);
         assert_int_equal(res.n, 10);
         snprintf(keys[i], sizeof keys[i], "%s", res.hits[0].key);

@@ -172,7 +172,7 @@ static void test_deadline(void **state)
     make_folder(dir);
     a = open_writer(dir);
     put_cases(a, &rnd, 0, 250);
-    q.text = "effusion left right lung heart";
+    rs_query_add(&q)->text = "effusion left right lung heart";
     q.deadline_s = 1e-9;
     assert_int_equal(rs_search(a, &q, &mem, &r, &err), RS_ECANCEL);
     assert_non_null(strstr(err.msg, "time"));

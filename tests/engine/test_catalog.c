@@ -463,9 +463,8 @@ static void check_numbered(rs_archive *a, long mark)
         ok(rs_archive_digest(a, key, &mem, &digest, &err), &err);
         assert_int_equal(strtol(digest, NULL, 10), newest);
     }
-    q.text = "words";
-    q.image_vectors = x;
-    q.n_image_vectors = 1;
+    ask_text(&q, "words", NULL);
+    ask_images(&q, x, 1);
     q.k = 100;
     ok(rs_search(a, &q, &mem, &res, &err), &err);
     assert_int_equal(res.found[RS_PROBE_BM25], cases);

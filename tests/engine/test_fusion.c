@@ -24,7 +24,7 @@ static void test_two_rankings(void **state)
     size_t n;
 
     (void)state;
-    rows = rs_fuse_rrf(r, 2, q.rrf_k, q.weight, &mem, &n);
+    rows = rs_fuse(r, 2, RS_FUSION_RRF, q.rrf_k, q.weight, &mem, &n);
     assert_int_equal(n, 4);
     for (size_t i = 0; i < n; i++) {
         assert_string_equal(rows[i].key, want[i]);
@@ -48,7 +48,7 @@ static void test_weights_and_k(void **state)
     (void)state;
     q.weight[RS_PROBE_BM25] = 2;
     q.weight[RS_PROBE_LIKE_IMAGE] = 0.5;
-    rows = rs_fuse_rrf(r, 2, 0, q.weight, &mem, &n);
+    rows = rs_fuse(r, 2, RS_FUSION_RRF, 0, q.weight, &mem, &n);
     assert_int_equal(n, 3);
     assert_string_equal(rows[0].key, "a");
     assert_true(rows[0].score == 2);
@@ -66,13 +66,13 @@ static void test_nothing_to_fuse(void **state)
     size_t n = 9;
 
     (void)state;
-    assert_non_null(rs_fuse_rrf(NULL, 0, 60, q.weight, &mem, &n));
+    assert_non_null(rs_fuse(NULL, 0, RS_FUSION_RRF, 60, q.weight, &mem, &n));
     assert_int_equal(n, 0);
-    assert_non_null(rs_fuse_rrf(&empty, 1, 60, q.weight, &mem, &n));
+    assert_non_null(rs_fuse(&empty, 1, RS_FUSION_RRF, 60, q.weight, &mem, &n));
     assert_int_equal(n, 0);
     rs_arena_clear(&mem);
     rs_alloc_fail_after(0);
-    assert_null(rs_fuse_rrf(&empty, 1, 60, q.weight, &mem, &n));
+    assert_null(rs_fuse(&empty, 1, RS_FUSION_RRF, 60, q.weight, &mem, &n));
     rs_alloc_fail_after(-1);
 }
 

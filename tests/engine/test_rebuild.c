@@ -104,8 +104,7 @@ static double recall(const world *w, rs_archive *reader)
         rs_result res;
         float q[DIM];
         unit_vector(&rnd, q);
-        query.image_vectors = q;
-        query.n_image_vectors = 1;
+        ask_images(&query, q, 1);
         query.weight[RS_PROBE_IMAGE_PASSAGE] = 0;
         query.depth = query.k = K;
         ok(rs_search(reader, &query, &mem, &res, &err), &err);

@@ -50,8 +50,7 @@ static void test_itself_first(void **state)
             rs_arena mem = {0};
             rs_result r;
             rs_err err = {RS_OK, ""};
-            q.image_vectors = cases[i].vectors[k];
-            q.n_image_vectors = 1;
+            ask_images(&q, cases[i].vectors[k], 1);
             ok(rs_search(a, &q, &mem, &r, &err), &err);
             assert_string_equal(r.hits[0].key, cases[i].key);
             assert_string_equal(r.hits[0].image, cases[i].paths[k]);
@@ -76,8 +75,7 @@ static void test_a_stranger_is_not_known(void **state)
 
     (void)state;
     unit_vector(&rnd, x);
-    q.image_vectors = x;
-    q.n_image_vectors = 1;
+    ask_images(&q, x, 1);
     ok(rs_search(a, &q, &mem, &r, &err), &err);
     assert_true(r.hits[0].score <= 1.5 / (q.rrf_k + 1));
     rs_arena_clear(&mem);

@@ -71,27 +71,38 @@ static double dot(const float *x, const float *y)
     return sum;
 }
 
-/* All cases by their best vector of the kind (3 vectors from `first`). */
-static size_t naive_vectors(const world *w, const rs_filter *f, const char *not_key, int first,
-                            const float *q, size_t n_q, naive_row out[CASES])
+/* All cases by the weighted mean over the query's vectors of the best of the case's vectors of
+ * the kind (3 vectors from `first`); weight NULL: all 1. */
+static size_t naive_weighted(const world *w, const rs_filter *f, const char *not_key, int first,
+                             const float *q, const double *weight, size_t n_q,
+                             naive_row out[CASES])
 {
     size_t n = 0;
 
     for (size_t i = 0; i < CASES; i++) {
         const rs_case *c = &w->r[i].c;
         size_t have = first ? c->n_passages : c->n_images;
-        double best = -2;
+        double score = 0, sum = 0;
         if (!w->there[i] || !passes(f, c) || have == 0 || (not_key && !strcmp(not_key, c->key)))
             continue;
-        for (size_t v = 0; v < have; v++)
-            for (size_t k = 0; k < n_q; k++) {
-                double s = dot(q + k * DIM, w->r[i].vectors[(size_t)first + v]);
-                best = s > best ? s : best;
-            }
-        out[n++] = (naive_row){c, best};
+        for (size_t k = 0; k < n_q; k++) {
+            const double of = weight ? weight[k] : 1;
+            double best = -2;
+            for (size_t v = 0; v < have; v++)
+                best = fmax(best, dot(q + k * DIM, w->r[i].vectors[(size_t)first + v]));
+            score += of * best;
+            sum += of > 0 ? of : 0;
+        }
+        out[n++] = (naive_row){c, score / sum};
     }
     qsort(out, n, sizeof *out, naive_order);
     return n;
+}
+
+static size_t naive_vectors(const world *w, const rs_filter *f, const char *not_key, int first,
+                            const float *q, size_t n_q, naive_row out[CASES])
+{
+    return naive_weighted(w, f, not_key, first, q, NULL, n_q, out);
 }
 
 static const rs_found *found_by(const rs_hit *h, rs_probe p)
@@ -173,15 +184,14 @@ static void check_against_naive(rs_archive *a, const world *w, rs_random *rnd)
     rs_arena mem = {0};
     rs_err err = {RS_OK, ""};
     rs_result res;
-    size_t n;
+    size_t n, n_images;
 
     unit_vector(rnd, text);
     unit_vector(rnd, images);
     unit_vector(rnd, images + DIM);
-    q.text = "zzz";                       /* in no report: BM25 stays out of it */
-    q.text_vector = text;
-    q.image_vectors = images;
-    q.n_image_vectors = 1 + rs_random_below(rnd, 2);
+    ask_text(&q, "zzz", text);                       /* in no report: BM25 stays out of it */
+    n_images = 1 + rs_random_below(rnd, 2);
+    ask_images(&q, images, n_images);
     q.filter = random_filter(rnd);
     q.k = q.depth = 1000;
     ok(rs_search(a, &q, &mem, &res, &err), &err);
@@ -189,11 +199,47 @@ static void check_against_naive(rs_archive *a, const world *w, rs_random *rnd)
     check_probe(&res, RS_PROBE_TEXT_IMAGE, rows, n);
     n = naive_vectors(w, &q.filter, NULL, 3, text, 1, rows);
     check_probe(&res, RS_PROBE_TEXT_PASSAGE, rows, n);
-    n = naive_vectors(w, &q.filter, NULL, 0, images, q.n_image_vectors, rows);
+    n = naive_vectors(w, &q.filter, NULL, 0, images, n_images, rows);
     check_probe(&res, RS_PROBE_IMAGE_IMAGE, rows, n);
-    n = naive_vectors(w, &q.filter, NULL, 3, images, q.n_image_vectors, rows);
+    n = naive_vectors(w, &q.filter, NULL, 3, images, n_images, rows);
     check_probe(&res, RS_PROBE_IMAGE_PASSAGE, rows, n);
     check_fusion(&q, &res);
+    rs_arena_clear(&mem);
+}
+
+/* Several images with weights, one perhaps not wanted: late interaction, whole or the head of
+ * it. */
+static void check_late_interaction(rs_archive *a, const world *w, rs_random *rnd)
+{
+    rs_query q = rs_query_default();
+    float images[4 * DIM];
+    double weight[4] = {1};
+    const size_t n_images = 2 + rs_random_below(rnd, 3);
+    naive_row rows[CASES];
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_result res;
+    size_t n;
+
+    for (size_t i = 0; i < n_images; i++) {
+        unit_vector(rnd, images + i * DIM);
+        if (i)
+            weight[i] = rs_random_below(rnd, 4) ? 0.25 + rs_random_unit(rnd) : -0.5;
+    }
+    ask_images(&q, images, n_images);
+    for (size_t i = 0; i < n_images; i++)
+        q.parts[i].weight = weight[i];
+    q.filter = random_filter(rnd);
+    n = naive_weighted(w, &q.filter, NULL, 0, images, weight, n_images, rows);
+    q.k = q.depth = 1000;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);
+    check_probe(&res, RS_PROBE_IMAGE_IMAGE, rows, n);
+    q.k = q.depth = 1 + rs_random_below(rnd, 8);
+    q.weight[RS_PROBE_IMAGE_PASSAGE] = 0;
+    ok(rs_search(a, &q, &mem, &res, &err), &err);
+    assert_int_equal(res.n, n < q.k ? n : q.k);
+    for (size_t i = 0; i < res.n; i++)
+        assert_string_equal(res.hits[i].key, rows[i].c->key);
     rs_arena_clear(&mem);
 }
 
@@ -233,8 +279,10 @@ static void test_vector_probes_equal_naive(void **state)
         ok(rs_archive_verify(a, &err), &err);
         rs_archive_close(a);
         a = open_archive(dir, RS_ARCHIVE_READ);
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < 5; i++) {
             check_against_naive(a, w, &rnd);
+            check_late_interaction(a, w, &rnd);
+        }
         rs_archive_close(a);
         remove_folder(dir);
         free(w);
@@ -269,7 +317,8 @@ static void test_words_and_filters(void **state)
     for (int round = 0; round < 40; round++) {
         const char *word = pick(&rnd, fixture_words, 12);
         size_t want = 0;
-        q.text = word;
+        q.n_parts = 0;
+        ask_text(&q, word, NULL);
         q.filter = random_filter(&rnd);
         ok(rs_search(a, &q, &mem, &res, &err), &err);
         for (size_t i = 0; i < CASES; i++) {
@@ -285,8 +334,8 @@ static void test_words_and_filters(void **state)
     }
     unit_vector(&rnd, vector);
     q.filter = (rs_filter){0};
-    q.text = "nodule -effusion";
-    q.text_vector = vector;
+    q.n_parts = 0;
+    ask_text(&q, "nodule -effusion", vector);
     ok(rs_search(a, &q, &mem, &res, &err), &err);
     assert_true(res.n > 0);
     for (size_t i = 0; i < res.n; i++)
@@ -317,10 +366,12 @@ static void test_like_leaves_itself_out(void **state)
     a = open_writer(dir);
     make_world(w, a, &rnd, CASES);
     q.k = q.depth = 1000;
+    q.keep_patients = true;
     for (size_t i = 0; i < CASES; i++) {
         const rs_case *c = &w->r[i].c;
         size_t n;
-        q.like = c->key;
+        q.n_parts = 0;
+        rs_query_add(&q)->like = c->key;
         ok(rs_search(a, &q, &mem, &res, &err), &err);
         if (c->n_images) {
             n = naive_vectors(w, &q.filter, c->key, 0, w->r[i].vectors[0], c->n_images, rows);
@@ -333,7 +384,7 @@ static void test_like_leaves_itself_out(void **state)
         for (size_t h = 0; h < res.n; h++)
             assert_string_not_equal(res.hits[h].key, c->key);
     }
-    q.like = "nobody";
+    q.parts[0].like = "nobody";
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_ENOENT);
     assert_non_null(strstr(err.msg, "nobody"));
     rs_arena_clear(&mem);
@@ -364,8 +415,7 @@ static void test_depth_is_a_prefix(void **state)
     naive_vectors(w, &(rs_filter){0}, NULL, 0, image, 1, rows);
     for (size_t k = 1; k < 12; k++) {
         rs_query q = rs_query_default();
-        q.image_vectors = image;
-        q.n_image_vectors = 1;
+        ask_images(&q, image, 1);
         q.k = q.depth = k;
         q.weight[RS_PROBE_IMAGE_PASSAGE] = 0;
         ok(rs_search(a, &q, &mem, &res, &err), &err);
@@ -416,10 +466,8 @@ static void test_hit_explains_itself(void **state)
     make_folder(dir);
     a = open_writer(dir);
     put_documented(a);
-    q.text = "left effusions";
-    q.text_vector = text;
-    q.image_vectors = image;
-    q.n_image_vectors = 1;
+    ask_text(&q, "left effusions", text);
+    ask_images(&q, image, 1);
     ok(rs_search(a, &q, &mem, &res, &err), &err);
     assert_int_equal(res.n, 1);
     assert_string_equal(res.hits[0].title, "Effusion");
@@ -459,7 +507,7 @@ static void test_bad_queries(void **state)
     make_folder(dir);
     a = open_writer(dir);
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);     /* asks for nothing */
-    q.text = "x";
+    ask_text(&q, "x", NULL);
     q.k = 0;
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
     q.k = 10;
@@ -467,11 +515,10 @@ static void test_bad_queries(void **state)
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
     assert_non_null(strstr(err.msg, "bm25"));
     q = rs_query_default();
-    q.image_vectors = nan_vector;
-    q.n_image_vectors = 1;
+    ask_images(&q, nan_vector, 1);
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
     q = rs_query_default();
-    q.text = "x";
+    ask_text(&q, "x", NULL);
     q.filter.by_age = true;
     q.filter.age_min = NAN;
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
@@ -548,9 +595,8 @@ static void test_encoder_of_the_query(void **state)
     put_one(a, &(rs_case){.key = "it", .age_years = -1, .n_images = 1, .n_passages = 1,
                           .images = &(rs_case_image){.path = "/x", .vector = x},
                           .passages = &(rs_passage){.text = "y", .vector = x + DIM}});
-    q.text = text;
-    q.images = &im;
-    q.n_images = 1;
+    ask_text(&q, text, NULL);
+    rs_query_add(&q)->image = &im;
     q.encoder = e;
     ok(rs_search(a, &q, &mem, &res, &err), &err);
     assert_int_equal(res.n, 1);
@@ -563,7 +609,7 @@ static void test_encoder_of_the_query(void **state)
     assert_non_null(strstr(err.msg, "foreign"));
     q.encoder = NULL;
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);     /* images, no encoder */
-    q.n_images = 0;
+    q.n_parts = 1;
     ok(rs_search(a, &q, &mem, &res, &err), &err);                      /* words alone */
     assert_true(res.ran[RS_PROBE_BM25] && !res.ran[RS_PROBE_TEXT_IMAGE]);
     rs_image_clear(&im);
@@ -585,9 +631,8 @@ static size_t hits_for(rs_archive *a, const char *text)
     rs_result res;
     size_t n;
 
-    q.text = text;
-    q.image_vectors = x;
-    q.n_image_vectors = 1;
+    ask_text(&q, text, NULL);
+    ask_images(&q, x, 1);
     ok(rs_search(a, &q, &mem, &res, &err), &err);
     n = res.n;
     rs_arena_clear(&mem);
@@ -637,10 +682,8 @@ static rs_status open_and_search(const char *dir, size_t *n, rs_err *err)
     rs_result res;
     rs_status st;
 
-    q.text = "left \"pleural effusion\" -fracture";
-    q.text_vector = x;
-    q.image_vectors = x;
-    q.n_image_vectors = 1;
+    ask_text(&q, "left \"pleural effusion\" -fracture", x);
+    ask_images(&q, x, 1);
     q.filter.modality = "CR";
     st = rs_archive_open(&a, dir, RS_ARCHIVE_READ, err);
     if (st == RS_OK)

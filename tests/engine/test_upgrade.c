@@ -67,7 +67,7 @@ static const char *only(rs_archive *a, const char *text, rs_arena *mem)
     rs_err err = {RS_OK, ""};
     rs_result r;
 
-    q.text = text;
+    rs_query_add(&q)->text = text;
     ok(rs_search(a, &q, mem, &r, &err), &err);
     assert_int_equal(r.n, 1);
     return r.hits[0].key;
@@ -82,12 +82,12 @@ static void check_whole(rs_archive *a, rs_arena *mem)
     size_t n;
 
     ok(rs_catalog_find(a, "two", &id, &err), &err);
-    ok(rs_catalog_vectors(a, RS_KIND_CASE, id, mem, &x, &n, &err), &err);
+    ok(rs_catalog_vectors(a, RS_KIND_CASE, id, mem, &x, NULL, &n, &err), &err);
     assert_int_equal(n, 1);
     assert_float_equal(x[0], sqrt(0.5), 1e-3);
     assert_float_equal(x[1], sqrt(0.5), 1e-3);
     ok(rs_catalog_find(a, "one", &id, &err), &err);
-    ok(rs_catalog_vectors(a, RS_KIND_CASE, id, mem, &x, &n, &err), &err);
+    ok(rs_catalog_vectors(a, RS_KIND_CASE, id, mem, &x, NULL, &n, &err), &err);
     assert_int_equal(n, 0);
 }
 

@@ -606,8 +606,7 @@ static void test_a_large_jpeg_finds_itself(void **state)
     ok(image.st, &image.err);
     assert_memory_equal(indexed, pixels, sizeof pixels);
     q.encoder = encoder;
-    q.image_pixels = pixels;
-    q.n_image_pixels = 1;
+    rs_query_add(&q)->pixels = pixels;
     ok(rs_search(a, &q, &mem, &res, &err), &err);
     assert_string_equal(res.hits[0].key, "large");
     assert_true(res.hits[0].found[0].probe == RS_PROBE_IMAGE_IMAGE);
