@@ -100,10 +100,8 @@ static bool read_case(reading *r, rs_stmt *s, rs_census_case *c)
 {
     static const struct { rs_facet facet; int column; } facets[] = {
         {RS_FACET_SEX, 2}, {RS_FACET_MODALITY, 3}, {RS_FACET_BODY_PART, 4}, {RS_FACET_SITE, 5}};
-    const char *patient = rs_col_text(s, 7), *group = rs_col_text(s, 8);
-    const char *owner = patient && *patient ? rs_arena_sprintf(r->mem, "p%s", patient)
-                      : group && *group ? rs_arena_sprintf(r->mem, "g%s", group) : NULL;
-    bool failed = (patient && *patient) || (group && *group) ? !owner : false;
+    const char *patient = rs_col_text(s, 7), *group = rs_col_text(s, 8), *owner;
+    bool failed = false;
     int64_t place;
 
     c->id = rs_col_int(s, 0);
@@ -115,7 +113,13 @@ static bool read_case(reading *r, rs_stmt *s, rs_census_case *c)
     c->report = rs_col_int(s, 10) != 0;
     c->n_images = (size_t)rs_col_int(s, 11);
     c->n_passages = (size_t)rs_col_int(s, 12);
-    if (!owner)
+    if (patient && *patient)
+        owner = (c->patient = rs_arena_strdup(r->mem, patient))
+              ? rs_arena_sprintf(r->mem, "p%s", patient) : NULL;
+    else if (group && *group)
+        owner = (c->attribute_group = rs_arena_strdup(r->mem, group))
+              ? rs_arena_sprintf(r->mem, "g%s", group) : NULL;
+    else
         owner = rs_arena_sprintf(r->mem, "a%u", r->alone++);
     place = owner ? place_of(&r->groups, owner) : NONE;
     c->group = (uint32_t)place;

@@ -40,6 +40,7 @@ typedef struct {
                                            each, so that equal ones are equal pointers */
     uint32_t        group;         /* equal for cases of one patient, or without a patient of
                                       one attribute "group"; of its own where neither is known */
+    const char     *patient, *attribute_group;   /* by which; the other, or both, NULL */
     const char     *indexed_at;
     const uint32_t *labels;        /* ascending numbers into rs_census.labels */
     size_t          n_labels;

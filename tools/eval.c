@@ -144,9 +144,6 @@ static rs_status grade(const rs_beir_judgement *of, size_t n, size_t k, rs_eval_
 
 /* ---- Asking ---------------------------------------------------------- */
 
-/* The case that asks is named so that it does not find itself, not for what it says. */
-#define NAMED_ONLY 1e-9
-
 static void make_parts(rs_query *q, const rs_eval_query *of, size_t dim, bool words_only)
 {
     if (of->text) {
@@ -158,12 +155,6 @@ static void make_parts(rs_query *q, const rs_eval_query *of, size_t dim, bool wo
         rs_query_part *p = rs_query_add(q);
         p->vector = of->images + i * dim;
         p->weight = 1 / (double)of->n_images;
-    }
-    if (of->like) {
-        rs_query_part *p = rs_query_add(q);
-        p->like = of->like;
-        p->weight = NAMED_ONLY;
-        q->weight[RS_PROBE_LIKE_IMAGE] = q->weight[RS_PROBE_LIKE_PASSAGE] = 0;
     }
 }
 
@@ -204,7 +195,8 @@ static rs_status search(rs_archive *a, const rs_encoder *e, const rs_eval_query 
     q.words = run->words;
     q.fusion = run->fusion;
     q.rescore = run->rescore;
-    q.k = q.depth = depth + of->left_out;
+    q.k = q.depth = depth;
+    q.filter = of->filter;
     q.scores_only = q.keep_patients = q.keep_duplicates = true;
     q.false_alarm = 0;
     q.deadline_s = 0;

@@ -28,8 +28,7 @@ typedef struct {
     const char  *text;             /* may be NULL */
     const float *text_vector;      /* [dim]; NULL: the encoder makes it */
     const float *images;  size_t n_images;       /* [n x dim] */
-    const char  *like;             /* the case that asks: it is not searched; may be NULL */
-    size_t       left_out;         /* cases that are neither counted nor found, at most */
+    const char  *filter;           /* what may be found (filter.h); NULL: everything */
 } rs_eval_query;
 
 /* The grade of a document that is neither relevant nor irrelevant: it counts as not there. */

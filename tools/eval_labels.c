@@ -17,7 +17,6 @@ typedef struct {
     rs_census       census;
     rs_eval_by      by;
     const uint32_t *asking;        /* the case, or the label, of each query */
-    size_t         *in_group;      /* cases of each group */
 } labelled;
 
 /* ---- What is right ---------------------------------------------------- */
@@ -163,6 +162,36 @@ static const float *mean_passage(const rs_census *all, const rs_census_case *c, 
     return mean;
 }
 
+/* `text` between quotation marks, as the filter language reads it; NULL on OOM. */
+static const char *quoted(const char *text, rs_arena *mem)
+{
+    char *out = rs_new(mem, char, 2 * strlen(text) + 3), *p = out;
+
+    if (!out)
+        return NULL;
+    *p++ = '"';
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            *p++ = '\\';
+        *p++ = *text;
+    }
+    *p = '"';
+    return out;
+}
+
+/* Everything but the case itself and what else is of its patient; NULL on OOM. */
+static const char *others(const rs_census_case *c, rs_arena *mem)
+{
+    const char *owner = c->patient ? c->patient : c->attribute_group;
+    const char *key = quoted(c->key, mem), *group = owner ? quoted(owner, mem) : "";
+
+    if (!key || !group)
+        return NULL;
+    return owner ? rs_arena_sprintf(mem, "not (case:%s or %s:%s)", key,
+                                    c->patient ? "patient" : "attr.group", group)
+                 : rs_arena_sprintf(mem, "not case:%s", key);
+}
+
 static rs_status case_query(rs_archive *a, const labelled *l, uint32_t of, rs_eval_query *q,
                             rs_arena *mem, rs_err *err)
 {
@@ -171,7 +200,9 @@ static rs_status case_query(rs_archive *a, const labelled *l, uint32_t of, rs_ev
     rs_case *text;
     rs_status st;
 
-    *q = (rs_eval_query){.id = c->key, .like = c->key, .left_out = l->in_group[c->group]};
+    *q = (rs_eval_query){.id = c->key, .filter = others(c, mem)};
+    if (!q->filter)
+        return rs_fail(err, RS_ENOMEM, "%s: no memory", c->key);
     if (l->by != RS_EVAL_BY_TEXT) {
         q->images = all->image_vectors + c->first_image * all->dim;
         q->n_images = c->n_images < IMAGES ? c->n_images : IMAGES;
@@ -190,8 +221,6 @@ static rs_status make_queries(rs_archive *a, const labelled *l, rs_eval_query *q
 {
     rs_status st = RS_OK;
 
-    for (size_t i = 0; i < l->census.n_cases; i++)
-        l->in_group[l->census.cases[i].group]++;
     for (size_t i = 0; st == RS_OK && i < n; i++) {
         if (l->by == RS_EVAL_BY_LABEL)
             q[i] = (rs_eval_query){.id = l->census.labels[i], .text = l->census.labels[i]};
@@ -233,9 +262,8 @@ rs_status rs_eval_set_labels(rs_eval_set *out, rs_archive *a, rs_eval_by by, siz
                        ? "an image, a report" : "any content");
     for (size_t i = 0; by != RS_EVAL_BY_LABEL && i < n; i++)
         l->census.cases[l->asking[i]].wanted = true;
-    l->in_group = rs_new(mem, size_t, l->census.n_groups + 1);
     q = rs_new(mem, rs_eval_query, n + 1);
-    if (!q || !l->in_group)
+    if (!q)
         return rs_fail(err, RS_ENOMEM, "no memory for %zu queries", n);
     if ((st = rs_census_vectors(a, mem, &l->census, err)) != RS_OK ||
         (st = make_queries(a, l, q, n, mem, err)) != RS_OK)
