@@ -84,9 +84,33 @@ typedef enum { HAS_ANY, HAS_IMAGE, HAS_PASSAGE } needs;
 /* Cases, the first `m` new; one a patient and side. */
 typedef struct { uint32_t *of; size_t m, n; } samples;
 
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
 static bool fits(const rs_census_case *c, needs what)
 {
     return what == HAS_ANY || (what == HAS_IMAGE ? c->n_images : c->n_passages) > 0;
+}
+
+/* How many cases of a side may be drawn, one a patient, so that what is drawn still has the mix of
+ * the side's cases: who draws on until every patient is there has the mix of patients, of whom
+ * some have one case and some have twenty. n^2 / sum n_g^2 patients are worth drawing from (Kish's
+ * effective size); of them all where each has one case, a third where none has. `size`: [groups]
+ * scratch. */
+static size_t draw_most(const rs_census *c, const rs_newest *newest, bool new_side, needs what,
+                        uint32_t *size)
+{
+    double n = 0, squares = 0, several = 0;
+
+    memset(size, 0, c->n_groups * sizeof *size);
+    for (size_t i = 0; i < c->n_cases; i++)
+        if (newest->of[i] == new_side && fits(&c->cases[i], what))
+            size[c->cases[i].group]++;
+    for (size_t g = 0; g < c->n_groups; g++) {
+        n += size[g];
+        squares += (double)size[g] * size[g];
+        several += size[g] > 1 ? size[g] : 0;
+    }
+    return n > 0 ? (size_t)(n * n / squares * (1 - 2 * several / (3 * n))) : 0;
 }
 
 /* At most `most` cases of one side, in a random order of all cases. */
@@ -112,16 +136,20 @@ static rs_status draw(samples *out, const rs_census *c, const rs_newest *newest,
     rs_random rnd = rs_random_derive(seed, (uint64_t)what);
     size_t *order = rs_calloc(c->n_cases + 1, sizeof *order);
     uint8_t *seen = rs_calloc(c->n_groups + 1, 1);
+    uint32_t *size = rs_calloc(c->n_groups + 1, sizeof *size);
 
     *out = (samples){rs_calloc(2 * most, sizeof *out->of), 0, 0};
-    if (order && seen && out->of) {
+    if (order && seen && size && out->of) {
+        const size_t new_most = least(most, draw_most(c, newest, true, what, size));
+        const size_t old_most = least(most, draw_most(c, newest, false, what, size));
         for (size_t i = 0; i < c->n_cases; i++)
             order[i] = i;
         rs_random_shuffle(&rnd, order, c->n_cases);
-        out->m = draw_side(c, newest, true, order, what, most, seen, out->of);
-        out->n = draw_side(c, newest, false, order, what, most, seen, out->of + out->m);
+        out->m = draw_side(c, newest, true, order, what, new_most, seen, out->of);
+        out->n = draw_side(c, newest, false, order, what, old_most, seen, out->of + out->m);
     }
-    const bool failed = !order || !seen || !out->of;
+    const bool failed = !order || !seen || !size || !out->of;
+    rs_free(size);
     rs_free(seen);
     rs_free(order);
     if (!failed)
