@@ -167,16 +167,18 @@ static rs_status fuse(rs_search_state *s)
 
 static rs_status fill_hits(rs_search_state *s)
 {
-    const size_t n = s->n_fused < s->q->k ? s->n_fused : s->q->k;
-    rs_hit *hits = rs_new(s->mem, rs_hit, n + 1);
+    rs_hit *hits = rs_new(s->mem, rs_hit, s->n_stands + 1);
     rs_status st = RS_OK;
 
     if (!hits)
         return rs_fail(s->err, RS_ENOMEM, "query: no memory");
-    for (size_t i = 0; st == RS_OK && i < n; i++)
-        st = rs_search_hit(s, &s->fused[i], i + 1, &hits[i]);
+    for (size_t i = 0; st == RS_OK && i < s->n_stands; i++) {
+        st = rs_search_hit(s, &s->fused[s->stands[i].row], i + 1, &hits[i]);
+        hits[i].folded = s->stands[i].folded;
+        hits[i].n_folded = s->stands[i].n_folded;
+    }
     s->out->hits = hits;
-    s->out->n = st == RS_OK ? n : 0;
+    s->out->n = st == RS_OK ? s->n_stands : 0;
     return st;
 }
 
@@ -192,7 +194,8 @@ static rs_status look(rs_search_state *s)
         (st = rs_query_find_cases(s)) != RS_OK ||
         (st = run_probes(s)) != RS_OK ||
         (st = rs_verdict_reach(s)) != RS_OK ||
-        (st = fuse(s)) != RS_OK)
+        (st = fuse(s)) != RS_OK ||
+        (st = rs_search_stands(s)) != RS_OK)
         return st;
     return fill_hits(s);
 }

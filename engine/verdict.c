@@ -124,10 +124,18 @@ typedef struct {
     size_t      n[RS_PROBE_COUNT];
 } sampling;
 
+/* The best score as it is compared. */
+static double measured(rs_probe probe, const rs_ranking *r, double unit)
+{
+    const double score = r->rows[0].score / unit;
+
+    return probe == RS_PROBE_BM25 ? fmin(score, 1) : score;
+}
+
 static void note(sampling *x, rs_probe probe, const rs_ranking *r, double unit)
 {
     if (r->n > 0 && unit > 0)
-        x->score[probe][x->n[probe]++] = (float)(r->rows[0].score / unit);
+        x->score[probe][x->n[probe]++] = (float)measured(probe, r, unit);
 }
 
 /* One case's vectors in each vector probe. `i`: which of several is taken. */
@@ -344,7 +352,7 @@ rs_status rs_verdict_reach(rs_search_state *s)
         if (r->probe == RS_PROBE_BM25 && (st = words_worth(s, &unit)) != RS_OK)
             return st;
         v->typical[r->probe] = r->n && unit > 0
-                               ? rs_typical_share(&c.probe[r->probe], r->rows[0].score / unit) : 0;
+                               ? rs_typical_share(&c.probe[r->probe], measured(r->probe, r, unit)) : 0;
         known++;
         typical += v->typical[r->probe] >= s->q->false_alarm;
     }

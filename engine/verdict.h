@@ -11,7 +11,8 @@
  *   region                        a region's vector                cosine
  *   like-image, like-passage      all of a case's vectors          late interaction
  *   case                          the case's vector                cosine
- *   bm25                          the first words of a passage     score / sum of idf asked for
+ *   bm25                          the first words of a passage     score / sum of idf asked for,
+ *                                                                  at most 1: all of it is there
  *
  * A query's `typical` of a probe is the share of those that did no better than its best case. A
  * query is called "nothing similar enough" where typical is below the false alarm rate in every

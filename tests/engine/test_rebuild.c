@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include "embeddings/half.h"
+#include "engine/archive_int.h"
 #include "engine/query.h"
 #include "engine/tune.h"
 
@@ -368,6 +369,68 @@ static void test_out_of_memory(void **state)
     free(w);
 }
 
+/* n more images of one case, straight into the tables: what is looked at is the generation. */
+static void add_rows(world *w, size_t n)
+{
+    rs_err err = {RS_OK, ""};
+
+    ok(rs_db_begin(w->a->db, &err), &err);
+    for (size_t i = 0; i < n; i++, w->n++) {
+        rs_stmt s = rs_db_use(w->a->db, "INSERT INTO images(case_id, ordinal, path, width, height)"
+                              " VALUES(1, ?1, '/x', 1, 1)", &err);
+        float x[DIM];
+        uint16_t half[DIM];
+        rs_bind_int(&s, 1, 1000 + (int64_t)w->n);
+        ok(rs_run(&s), &err);
+        unit_vector(&w->rnd, x);
+        rs_half_pack(half, x, DIM);
+        s = rs_db_use(w->a->db, "INSERT INTO image_vectors VALUES(last_insert_rowid(), 1, ?1)", &err);
+        rs_bind_blob(&s, 1, half, sizeof half);
+        ok(rs_run(&s), &err);
+    }
+    ok(rs_db_commit(w->a->db, &err), &err);
+}
+
+static long generation(world *w)
+{
+    rs_err err = {RS_OK, ""};
+    char text[32];
+
+    ok(rs_archive_catch_up(w->a, &err), &err);
+    ask(w, generation_sql, text, sizeof text);
+    return strtol(text, NULL, 10);
+}
+
+/* Up to RS_FLAT_MOST vectors each run of an indexer writes a generation; above, only when a
+ * sixteenth has changed, unless one is asked for. */
+static void test_large_waits_for_a_sixteenth(void **state)
+{
+    world *w = malloc(sizeof *w);
+    const size_t sixteenth = RS_FLAT_MOST / 16;
+    rs_err err = {RS_OK, ""};
+    char text[64];
+
+    (void)state;
+    start(w, 77);
+    put_one(w->a, &(rs_case){.key = "all", .title = "t", .age_years = -1});
+    add_rows(w, RS_FLAT_MOST);
+    assert_int_equal(generation(w), 1);
+    add_rows(w, 1);
+    assert_int_equal(generation(w), 2);                /* of another kind now */
+    ask(w, factory_sql, text, sizeof text);
+    assert_non_null(strstr(text, "IVF"));
+    add_rows(w, sixteenth - 1);
+    assert_int_equal(generation(w), 2);
+    add_rows(w, sixteenth / 8);
+    assert_int_equal(generation(w), 3);
+    add_rows(w, 1);
+    assert_int_equal(generation(w), 3);
+    ok(rs_archive_rebuild(w->a, &err), &err);
+    assert_int_equal(generation(w), 4);
+    end(w);
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_tuned_graph),
         cmocka_unit_test(test_tune_chooses),
         cmocka_unit_test(test_setting_is_not_trusted),
+        cmocka_unit_test(test_large_waits_for_a_sixteenth),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
