@@ -148,7 +148,7 @@ typedef struct {
     const char *report;       /* the whole text */
     const char *modality, *body_part, *view, *sex, *patient, *collection;
     double      age_years;    /* negative: not known */
-    const char *study_date;   /* 2024-03-01, 2024-03 or 2024 */
+    const char *study_date;   /* 2024-03-01, 2024-03 or 2024: a day that there is */
     rs_tier     tier;
     const char *attributes;   /* a JSON object as text: everything else the source said */
     const char *digest;       /* the indexer's digest of all that the case was made from */

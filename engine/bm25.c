@@ -253,6 +253,8 @@ static void rank_row(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_cont
         sqlite3_result_error(context, "rs_bm25: not the plan of this query", -1);
         return;
     }
+    if (!rs_restriction_passes(p->only, api->xRowid(fts)))
+        return;
     for (size_t g = 0; g < p->n_groups; g++) {
         p->counts[g] = (struct rs_bm25_count){0};
         if (p->places)

@@ -29,6 +29,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "engine/db.h"
+#include "engine/restriction.h"
 #include "engine/strmap.h"
 
 #include <stdbool.h>
@@ -70,6 +71,7 @@ typedef struct {
 /* Everything that a row's score hangs on; handed to rs_bm25() as a pointer. */
 typedef struct {
     const rs_lengths     *lengths;
+    const rs_restriction *only;      /* other rows get no score, but NULL */
     const rs_bm25_phrase *phrases;   size_t n_phrases;      /* as in the MATCH expression */
     const rs_bm25_group  *groups;    size_t n_groups;
     double                wider;     /* what the wider sum is worth; 0: nothing */

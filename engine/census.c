@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *rs_facet_name(rs_facet f)
+const char *rs_trait_name(rs_trait f)
 {
-    static const char *const names[RS_FACETS] = {
+    static const char *const names[RS_TRAITS] = {
 #define NAME(name, text) text,
-        RS_FACET_MAP(NAME)
+        RS_TRAIT_MAP(NAME)
 #undef NAME
     };
 
-    return (size_t)f < RS_FACETS ? names[f] : "";
+    return (size_t)f < RS_TRAITS ? names[f] : "";
 }
 
 /* ---- Words that are kept once ----------------------------------------- */
@@ -98,8 +98,8 @@ typedef struct {
 /* Columns as in take_cases(). */
 static bool read_case(reading *r, rs_stmt *s, rs_census_case *c)
 {
-    static const struct { rs_facet facet; int column; } facets[] = {
-        {RS_FACET_SEX, 2}, {RS_FACET_MODALITY, 3}, {RS_FACET_BODY_PART, 4}, {RS_FACET_SITE, 5}};
+    static const struct { rs_trait facet; int column; } facets[] = {
+        {RS_TRAIT_SEX, 2}, {RS_TRAIT_MODALITY, 3}, {RS_TRAIT_BODY_PART, 4}, {RS_TRAIT_SITE, 5}};
     const char *patient = rs_col_text(s, 7), *group = rs_col_text(s, 8), *owner;
     bool failed = false;
     int64_t place;
@@ -108,7 +108,7 @@ static bool read_case(reading *r, rs_stmt *s, rs_census_case *c)
     c->key = rs_col_dup(s, 1, r->mem);
     for (size_t i = 0; i < sizeof facets / sizeof *facets; i++)
         c->facet[facets[i].facet] = word_of(&r->words, rs_col_text(s, facets[i].column), &failed);
-    c->facet[RS_FACET_AGE] = rs_col_null(s, 6) ? NULL : band_of(rs_col_real(s, 6));
+    c->facet[RS_TRAIT_AGE] = rs_col_null(s, 6) ? NULL : band_of(rs_col_real(s, 6));
     c->indexed_at = rs_col_dup(s, 9, r->mem);
     c->report = rs_col_int(s, 10) != 0;
     c->n_images = (size_t)rs_col_int(s, 11);

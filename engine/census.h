@@ -22,20 +22,20 @@
 #include <stdint.h>
 
 /* The fields that cases are grouped by, beside findings. */
-#define RS_FACET_MAP(X) X(SEX, "sex") X(AGE, "age") X(MODALITY, "modality") \
+#define RS_TRAIT_MAP(X) X(SEX, "sex") X(AGE, "age") X(MODALITY, "modality") \
     X(BODY_PART, "body part") X(SITE, "site")
 typedef enum {
-#define RS_FACET_ENUM(name, text) RS_FACET_##name,
-    RS_FACET_MAP(RS_FACET_ENUM)
-#undef RS_FACET_ENUM
-    RS_FACETS
-} rs_facet;
-const char *rs_facet_name(rs_facet f);                   /* "body part" */
+#define RS_TRAIT_ENUM(name, text) RS_TRAIT_##name,
+    RS_TRAIT_MAP(RS_TRAIT_ENUM)
+#undef RS_TRAIT_ENUM
+    RS_TRAITS
+} rs_trait;
+const char *rs_trait_name(rs_trait f);                   /* "body part" */
 
 typedef struct {
     int64_t         id;            /* in the catalog */
     const char     *key;
-    const char     *facet[RS_FACETS];   /* NULL: not known. Age: its band, "40-59"; site: the
+    const char     *facet[RS_TRAITS];   /* NULL: not known. Age: its band, "40-59"; site: the
                                            attribute "site", else the collection. One spelling
                                            each, so that equal ones are equal pointers */
     uint32_t        group;         /* equal for cases of one patient, or without a patient of

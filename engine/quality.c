@@ -90,7 +90,7 @@ typedef struct {
 /* Whether a case is in the group (facet, value), or with a label. */
 static bool in_group(const rs_census_case *c, int facet, const char *value, uint32_t label)
 {
-    if (facet < RS_FACETS)
+    if (facet < RS_TRAITS)
         return c->facet[facet] == value;
     for (size_t i = 0; i < c->n_labels; i++)
         if (c->labels[i] == label)
@@ -240,10 +240,10 @@ static bool measure_all(measuring *m, rs_arena *mem, void **groups, size_t *n)
 {
     size_t cap = 0;
 
-    for (int f = 0; f < RS_FACETS; f++) {
+    for (int f = 0; f < RS_TRAITS; f++) {
         const size_t first = *n;
         for (size_t i = 0; i < m->c->n_cases; i++)
-            if (!count_case(&m->c->cases[i], rs_facet_name((rs_facet)f), m->c->cases[i].facet[f],
+            if (!count_case(&m->c->cases[i], rs_trait_name((rs_trait)f), m->c->cases[i].facet[f],
                             mem, groups, &cap, first, n))
                 return false;
         for (size_t i = first; i < *n; i++)
@@ -256,7 +256,7 @@ static bool measure_all(measuring *m, rs_arena *mem, void **groups, size_t *n)
     if (!count_labels(m->c, mem, groups, &cap, n))
         return false;
     for (size_t i = first; i < *n; i++)
-        measure(m, (rs_quality_group *)*groups + i, RS_FACETS, (uint32_t)(i - first));
+        measure(m, (rs_quality_group *)*groups + i, RS_TRAITS, (uint32_t)(i - first));
     if (*n > first)
         qsort((rs_quality_group *)*groups + first, *n - first, sizeof(rs_quality_group),
               most_first);
@@ -302,7 +302,7 @@ static int least_found(const void *a, const void *b)
 static bool near_has(const rs_vicinity *v, const rs_neighbour *near, size_t n, uint32_t label)
 {
     for (size_t i = 0; i < n && i < RS_QUALITY_CUT; i++)
-        if (in_group(&v->census->cases[near[i].row], RS_FACETS, NULL, label))
+        if (in_group(&v->census->cases[near[i].row], RS_TRAITS, NULL, label))
             return true;
     return false;
 }

@@ -64,15 +64,6 @@ typedef enum {
 
 const char *rs_probe_name(rs_probe p);           /* "text-image" */
 
-/* Equality, ASCII case ignored; NULL lets everything pass. A case whose field is not
- * known does not pass a filter on it. */
-typedef struct {
-    const char *modality, *body_part, *view, *sex, *patient, *collection, *source;
-    const char *finding;                         /* one of its finding labels */
-    bool        by_age;
-    double      age_min, age_max;                /* years, both inclusive; when by_age */
-} rs_filter;
-
 /* How the words of a query are looked for. */
 typedef enum {
     RS_WORDS_READ,                 /* as a report is read: what is negated is kept apart,
@@ -130,7 +121,7 @@ typedef struct {
     const rs_encoder *encoder;
     rs_pool          *pool;        /* for encoding; may be NULL */
 
-    rs_filter filter;
+    const char *filter;            /* "modality:CT and not age:..40", see filter.h; NULL: all */
     rs_words  words;
 
     double deadline_s;             /* words are looked for at most so long, 0: until done */

@@ -52,13 +52,12 @@ static bool add(rs_search_state *s, rs_asked *to, const float *x, double weight)
 /* What rules a case out: any expression of any wanted text. */
 static rs_status add_exclude(rs_search_state *s, const char *match)
 {
-    const char *before = s->restriction.exclude;
+    const char *before = s->exclude;
 
     if (!match)
         return RS_OK;
-    s->restriction.exclude = before ? rs_arena_sprintf(s->mem, "(%s) OR (%s)", before, match)
-                                    : match;
-    return s->restriction.exclude ? RS_OK : no_memory(s);
+    s->exclude = before ? rs_arena_sprintf(s->mem, "(%s) OR (%s)", before, match) : match;
+    return s->exclude ? RS_OK : no_memory(s);
 }
 
 static rs_status read_words(rs_search_state *s)

@@ -189,8 +189,9 @@ static rs_status look(rs_search_state *s)
 {
     rs_status st;
 
-    s->restriction.fields = s->q->filter;
     if ((st = rs_archive_refresh(s->a, s->err)) != RS_OK ||
+        (st = rs_restriction_make(s->a, s->filter.n ? &s->filter : NULL, s->exclude, s->mem,
+                                  &s->restriction, s->err)) != RS_OK ||
         (st = rs_query_find_cases(s)) != RS_OK ||
         (st = run_probes(s)) != RS_OK ||
         (st = rs_verdict_reach(s)) != RS_OK ||
@@ -218,7 +219,8 @@ rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *
     rs_status st;
 
     *out = (rs_result){0};
-    if ((st = rs_query_check(q, err)) != RS_OK)
+    if ((st = rs_query_check(q, err)) != RS_OK ||
+        (q->filter && (st = rs_filter_parse(q->filter, mem, &s.filter, err)) != RS_OK))
         return st;
     if (rs_db_writing(a->db))
         return rs_fail(err, RS_EARG, "search: a batch is open; commit it first");

@@ -40,6 +40,8 @@ typedef struct {
     size_t          n_words;
     rs_asked        texts, images, regions;
     rs_asked        like[RS_KINDS];    /* vectors of cases asked for: images, passages, whole */
+    rs_filter       filter;            /* without steps where there is none */
+    const char     *exclude;           /* FTS5: words that a case may not have, or NULL */
     rs_restriction  restriction;
     rs_scope        scope[RS_KINDS];
     bool            scoped[RS_KINDS];

@@ -232,16 +232,16 @@ static void fill(categories *k, const rs_census *c, const samples *s, int facet)
     size_t used = 0;
 
     k->names[k->n++] = NULL;
-    for (size_t l = 0; facet == RS_FACETS && l < c->n_labels; l++)
+    for (size_t l = 0; facet == RS_TRAITS && l < c->n_labels; l++)
         k->names[k->n++] = c->labels[l];
     for (size_t i = 0; i < s->m + s->n; i++) {
         const rs_census_case *of = &c->cases[s->of[i]];
         k->first[i] = used;
-        if (facet < RS_FACETS)
+        if (facet < RS_TRAITS)
             k->of[used++] = name_of(k, of->facet[facet]);
         else if (of->n_labels == 0)
             k->of[used++] = 0;
-        for (size_t l = 0; facet == RS_FACETS && l < of->n_labels; l++)
+        for (size_t l = 0; facet == RS_TRAITS && l < of->n_labels; l++)
             k->of[used++] = of->labels[l] + 1;
     }
     k->first[s->m + s->n] = used;
@@ -268,7 +268,7 @@ static rs_status compare_mix(const rs_census *c, const samples *s, int facet, ui
                              rs_shift *out, rs_err *err)
 {
     const size_t cases = s->m + s->n;
-    size_t room = cases + 1, names = facet == RS_FACETS ? c->n_labels + 1 : cases + 1;
+    size_t room = cases + 1, names = facet == RS_TRAITS ? c->n_labels + 1 : cases + 1;
     categories k = {0};
     double *there;
     rs_status st = RS_OK;
@@ -327,8 +327,8 @@ rs_status rs_shift_find(const rs_census *c, const rs_newest *newest, uint64_t se
             return st;
     }
     st = draw(&s, c, newest, HAS_ANY, RS_SHIFT_MIX, seed, err);
-    for (int f = 0; st == RS_OK && f <= RS_FACETS; f++) {
-        out[2 + f].what = f < RS_FACETS ? rs_facet_name((rs_facet)f) : "finding";
+    for (int f = 0; st == RS_OK && f <= RS_TRAITS; f++) {
+        out[2 + f].what = f < RS_TRAITS ? rs_trait_name((rs_trait)f) : "finding";
         st = compare_mix(c, &s, f, seed, &out[2 + f], err);
     }
     rs_free(s.of);

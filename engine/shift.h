@@ -41,7 +41,7 @@ typedef struct {
     const char *most;              /* of a mix: the value whose share moved most; NULL: not known */
     double      share_new, share_old;
 } rs_shift;
-enum { RS_SHIFTS = 2 + RS_FACETS + 1 };
+enum { RS_SHIFTS = 2 + RS_TRAITS + 1 };
 
 /* Marks the cases as wanted whose vectors rs_shift_find will compare. RS_ENOMEM. */
 rs_status rs_shift_want(rs_census *c, const rs_newest *new_cases, uint64_t seed, rs_err *err);

@@ -19,7 +19,7 @@ enum { TWINS = 4, FOR_OUTLIERS = 5 };
 static const char *conflict(const rs_census *all, const rs_census_case *x, const rs_census_case *y,
                             const char *what, rs_arena *mem)
 {
-    const char *sx = x->facet[RS_FACET_SEX], *sy = y->facet[RS_FACET_SEX];
+    const char *sx = x->facet[RS_TRAIT_SEX], *sy = y->facet[RS_TRAIT_SEX];
 
     if (x->n_labels && y->n_labels && rs_census_shared(x, y) == 0)
         return rs_arena_sprintf(mem, "%s picture, but labels %s here and %s there", what,
@@ -31,7 +31,7 @@ static const char *conflict(const rs_census *all, const rs_census_case *x, const
 
 static bool conflicts(const rs_census_case *x, const rs_census_case *y)
 {
-    const char *sx = x->facet[RS_FACET_SEX], *sy = y->facet[RS_FACET_SEX];
+    const char *sx = x->facet[RS_TRAIT_SEX], *sy = y->facet[RS_TRAIT_SEX];
 
     return (x->n_labels && y->n_labels && rs_census_shared(x, y) == 0) || (sx && sy && sx != sy);
 }

@@ -168,23 +168,6 @@ static rs_status read_keys(rs_text_index *t, const rs_top *top, rs_arena *mem, r
     return RS_OK;
 }
 
-/* The rows that pass, scored. Without a restriction no case is looked at, which costs more
- * than its score. */
-static rs_stmt use_scores(rs_text_index *t, const rs_restriction *r, rs_err *err)
-{
-    rs_stmt s;
-
-    if (!rs_restriction_filters(r) && !r->n_left_out)
-        return rs_db_use(t->db, "SELECT rowid, rs_bm25(case_fts, ?21) FROM case_fts"
-                         " WHERE case_fts MATCH ?20", err);
-    s = rs_db_use(t->db,
-        "SELECT c.id, rs_bm25(case_fts, ?21)"
-        " FROM case_fts CROSS JOIN cases c ON c.id = case_fts.rowid"
-        " WHERE case_fts MATCH ?20 AND " RS_FILTER_SQL, err);
-    rs_restriction_bind(&s, r);
-    return s;
-}
-
 rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
                              const double weights[RS_TEXT_COUNT], size_t limit, rs_arena *mem,
                              rs_ranked **out, size_t *n, rs_err *err)
@@ -200,11 +183,13 @@ rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_
         return RS_OK;
     if ((st = make_plan(t, q, weights, mem, &plan, err)) != RS_OK)
         return st;
-    s = use_scores(t, r, err);
-    rs_bind_text(&s, 20, q->match);
-    rs_bind_pointer(&s, 21, &plan, RS_BM25_POINTER);
+    plan.only = r;
+    s = rs_db_use(t->db, "SELECT rowid, rs_bm25(case_fts, ?2) FROM case_fts"
+                  " WHERE case_fts MATCH ?1", err);
+    rs_bind_text(&s, 1, q->match);
+    rs_bind_pointer(&s, 2, &plan, RS_BM25_POINTER);
     while (rs_step(&s))
-        if (!rs_top_add(&top, rs_col_real(&s, 1), rs_col_int(&s, 0))) {
+        if (!rs_col_null(&s, 1) && !rs_top_add(&top, rs_col_real(&s, 1), rs_col_int(&s, 0))) {
             rs_stmt_nomem(&s);
             break;
         }

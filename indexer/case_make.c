@@ -78,6 +78,15 @@ rs_status rs_case_digest(rs_case_job *job, rs_arena *mem, rs_err *err)
                  (long long)job->images[i].file.mtime_ns);
         add_text(h, number);
     }
+    /* These fields came later: a case without them keeps the digest that it has. */
+    if (c->study_date) {
+        add_text(h, "study_date");
+        add_text(h, c->study_date);
+    }
+    if (c->tier != RS_TIER_UNKNOWN) {
+        add_text(h, "tier");
+        add_text(h, rs_tier_name(c->tier));
+    }
     rs_sha256_end(h, job->digest);
     return RS_OK;
 }
@@ -150,6 +159,8 @@ rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, const rs_lexicon *
     r->patient = c->patient;
     r->collection = c->collection;
     r->age_years = c->age_years;
+    r->study_date = c->study_date;
+    r->tier = c->tier;
     r->attributes = c->attributes;
     r->digest = job->digest;
     r->findings = c->findings;

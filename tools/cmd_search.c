@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "commands.h"
 #include "embeddings/intake.h"
+#include "engine/filter.h"
 #include "engine/query.h"
 #include "lexicon_folder.h"
 #include "model.h"
@@ -235,15 +236,51 @@ static void print_hits(const rs_cli *c, const rs_result *r, double took_ms)
 
 /* ---- The query ------------------------------------------------------- */
 
-static void fill_filter(const rs_cli *c, rs_filter *f)
+/* "40..60" of --age-min and --age-max; false after having said what is wrong. */
+static bool add_ages(const rs_cli *c, rs_buf *b)
 {
-    f->modality = rs_cli_value(c, "modality", NULL);
-    f->body_part = rs_cli_value(c, "body-part", NULL);
-    f->view = rs_cli_value(c, "view", NULL);
-    f->sex = rs_cli_value(c, "sex", NULL);
-    f->patient = rs_cli_value(c, "patient", NULL);
-    f->collection = rs_cli_value(c, "collection", NULL);
-    f->finding = rs_cli_value(c, "finding", NULL);
+    const char *least = rs_cli_value(c, "age-min", NULL), *most = rs_cli_value(c, "age-max", NULL);
+    double unused;
+
+    if (!rs_cli_real(c, "age-min", 0, 150, 0, &unused) ||
+        !rs_cli_real(c, "age-max", 0, 150, 0, &unused))
+        return false;
+    if (least || most)
+        rs_buf_printf(b, "%sage:%s..%s", b->len ? " " : "", least ? least : "", most ? most : "");
+    return true;
+}
+
+/* --filter and its shorthands as one. false after having said what is wrong. */
+static bool fill_filter(rs_cli *c, rs_query *q, rs_err *err)
+{
+    static const char *const shorthands[] = {"modality", "body-part", "view", "sex", "patient",
+        "collection", "finding", "date", "tier"};
+    const char *filter = rs_cli_value(c, "filter", NULL), *value;
+    rs_buf b = {0};
+    bool fine;
+
+    if (filter && rs_filter_check(filter, err) != RS_OK) {
+        rs_cli_usage(c, "--%s", err->msg);
+        return false;
+    }
+    if (filter)
+        rs_filter_add_filter(&b, filter);
+    for (size_t i = 0; i < sizeof shorthands / sizeof *shorthands; i++)
+        if ((value = rs_cli_value(c, shorthands[i], NULL)) != NULL)
+            rs_filter_add(&b, shorthands[i], value);
+    fine = add_ages(c, &b);
+    if (fine && b.len && rs_filter_check(b.data, err) != RS_OK) {
+        rs_cli_usage(c, "%s", err->msg);
+        fine = false;
+    }
+    q->filter = b.len ? rs_arena_strdup(rs_cli_arena(c), b.data) : NULL;
+    if (b.failed || (b.len && !q->filter)) {
+        rs_fail(err, RS_ENOMEM, "filter: no memory");
+        rs_cli_fail(c, err);
+        fine = false;
+    }
+    rs_buf_clear(&b);
+    return fine;
 }
 
 /* How rankings are fused: --fusion NAME or NAME+N, which is hybrid. */
@@ -292,16 +329,11 @@ static bool fill_parts(rs_cli *c, rs_query *q)
 /* Everything of the query but its images. false after having said what is wrong. */
 static bool fill_query(rs_cli *c, rs_query *q)
 {
+    rs_err err = {0};
     long long k;
-    bool aged;
 
     *q = rs_query_default();
-    fill_filter(c, &q->filter);
-    aged = rs_cli_value(c, "age-min", NULL) || rs_cli_value(c, "age-max", NULL);
-    q->filter.by_age = aged;
-    if (!rs_cli_number(c, "k", 1, 10000, 10, &k) ||
-        !rs_cli_real(c, "age-min", 0, 150, 0, &q->filter.age_min) ||
-        !rs_cli_real(c, "age-max", 0, 150, 150, &q->filter.age_max) ||
+    if (!fill_filter(c, q, &err) || !rs_cli_number(c, "k", 1, 10000, 10, &k) ||
         !rs_cli_real(c, "deadline", 0, 86400, q->deadline_s, &q->deadline_s) ||
         !rs_cli_real(c, "diversity", 0, 1, 0, &q->diversity) ||
         !rs_cli_real(c, "false-alarm", 0, 0.5, q->false_alarm, &q->false_alarm) ||
@@ -407,12 +439,15 @@ static const rs_option options[] = {
     {"not-image", 0, "FILE", "an image that is not wanted: what looks like it sinks"},
     {"not-like", 0, "CASE", "a case that is not wanted"},
     {"k", 'k', "N", "hits wanted (default 10)"},
+    {"filter", 0, "EXPR", "only cases that pass, as in \"modality:CT not sex:F date:2020..2023\""},
     {"modality", 0, "M", "only cases of this modality"},
     {"body-part", 0, "B", "only cases of this body part"},
     {"view", 0, "V", "only cases of this view"},
     {"sex", 0, "S", "only cases of this sex"},
     {"age-min", 0, "Y", "only cases of at least this age in years"},
-    {"age-max", 0, "Y", "only cases of at most this age in years"},
+    {"age-max", 0, "Y", "only cases of at most this age: 40 is until the next birthday"},
+    {"date", 0, "D", "only studies of this date or range: 2020, 2020-03..2021"},
+    {"tier", 0, "T", "only diagnoses so well established: proven, \">=reviewed\""},
     {"patient", 0, "P", "only cases of this patient"},
     {"collection", 0, "C", "only cases of this collection"},
     {"finding", 0, "F", "only cases with this finding label"},
@@ -452,8 +487,14 @@ const rs_command rs_command_search = {
         "looks in title, findings, impression, uncertain, negated, normal, history, other, labels\n"
         "or, as report:word, in all of them.\n"
         "\n"
-        "A filter (--modality and the like) is applied before ranking, and capitals do not\n"
-        "matter. A case that does not say does not pass.\n"
+        "A filter is applied before ranking, and capitals do not matter. A case that does not\n"
+        "say does not pass a test, but passes its \"not\". --modality and the like are short for\n"
+        "tests; all that are given must pass. --filter knows and, or, not and parentheses over\n"
+        "  modality: body_part: view: sex: collection: source: patient: case: finding:VALUE\n"
+        "  age:40 age:40..60 age:<40   date:2020 date:2020-03..2021   tier:>=reviewed\n"
+        "  attr.NAME:VALUE, a range where values are numbers;   FIELD:*  what is known\n"
+        "and VALUE is a word, \"several words\" or one|or|another. Tiers: unknown, reported,\n"
+        "reviewed, followed, proven. \"radscout facets\" lists the values that there are.\n"
         "\n"
         "Cases of a patient who has a hit, or of a case asked for, are left out, and nearly the\n"
         "same pictures stand under the best of them, unless --keep-patients, --keep-duplicates.\n"
@@ -468,6 +509,7 @@ const rs_command rs_command_search = {
         "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout search archive --text \"left pleural effusion\"\n"
                 "  radscout search archive --image film.png -k 5 --json\n"
-                "  radscout search archive --like MPX1024 --modality CT",
+                "  radscout search archive --like MPX1024 --modality CT\n"
+                "  radscout search archive --text nodule --filter 'age:..40 tier:>=reviewed'",
     .options = options, .min_args = 1, .max_args = 1, .run = run,
 };

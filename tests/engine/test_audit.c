@@ -284,7 +284,7 @@ static void test_census(void **state)
     assert_int_equal(c.n_groups, CASES / 2);
     assert_int_equal(c.cases[0].group, c.cases[3].group);
     assert_int_not_equal(c.cases[0].group, c.cases[6].group);
-    assert_ptr_equal(c.cases[0].facet[RS_FACET_SEX], c.cases[6].facet[RS_FACET_SEX]);
+    assert_ptr_equal(c.cases[0].facet[RS_TRAIT_SEX], c.cases[6].facet[RS_TRAIT_SEX]);
     assert_int_equal(rs_census_shared(&c.cases[0], &c.cases[3]), 1);
     assert_int_equal(rs_census_shared(&c.cases[0], &c.cases[1]), 0);
     ok(rs_census_sample(&c, 10, 3, &err), &err);

@@ -162,6 +162,37 @@ static void put_pictures(void)
     }
 }
 
+/* A date or a tier makes another digest; without them a case has that of archives made before
+ * there were any, and is not indexed anew. */
+static void test_digest_of_dates_and_tiers(void **state)
+{
+    static const char old[] = "69a816d60dd81d33c7a4f4b1cbe1bc800ffc1e94fc43bbb0adb2cd26531fb57a";
+    static const char dated[] = "{\"id\":\"c\",\"report\":\"FINDINGS: Clear lungs. IMPRESSION: "
+                                "Normal.\",\"date\":\"%s\",\"tier\":\"%s\"}\n";
+    rs_arena mem = {0};
+    rs_index_report r;
+    char row[256];
+
+    (void)state;
+    put("dated.jsonl", row_c);
+    r = run("dated", "dated.jsonl");
+    assert_report(r, 1, 1);
+    assert_string_equal(get("dated", "c", &mem)->digest, old);
+    snprintf(row, sizeof row, dated, "2024", "reviewed");
+    put("dated.jsonl", row);
+    r = run("dated", "dated.jsonl");
+    assert_report(r, 1, 0, 1);
+    assert_string_equal(get("dated", "c", &mem)->study_date, "2024");
+    assert_int_equal(get("dated", "c", &mem)->tier, RS_TIER_REVIEWED);
+    r = run("dated", "dated.jsonl");
+    assert_report(r, 1, 0, 0, 1);
+    snprintf(row, sizeof row, dated, "2024", "proven");
+    put("dated.jsonl", row);
+    r = run("dated", "dated.jsonl");
+    assert_report(r, 1, 0, 1);
+    rs_arena_clear(&mem);
+}
+
 static void test_manifest_over_time(void **state)
 {
     rs_arena mem = {0};
@@ -841,7 +872,8 @@ static void test_memory_is_steady(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_manifest_over_time), cmocka_unit_test(test_csv_equals_jsonl),
+        cmocka_unit_test(test_manifest_over_time),
+        cmocka_unit_test(test_digest_of_dates_and_tiers), cmocka_unit_test(test_csv_equals_jsonl),
         cmocka_unit_test(test_folder_over_time), cmocka_unit_test(test_broken_files_harm_nobody_else),
         cmocka_unit_test(test_part_of_a_case_is_broken), cmocka_unit_test(test_nothing_left_of_a_case),
         cmocka_unit_test(test_folder_that_is_not_read), cmocka_unit_test(test_keys_of_two_sources),
