@@ -2,8 +2,8 @@
  * drift.h for the statistics.
  *
  * A patient gives one case to each side, so that what is exchanged is independent, and only so
- * many are drawn that the mix stays that of cases; at most RS_SHIFT_VECTORS cases a side are compared by their vectors, RS_SHIFT_MIX by their mix, drawn
- * by chance.
+ * many are drawn that the mix stays that of cases; at most RS_SHIFT_VECTORS cases a side are
+ * compared by their vectors, RS_SHIFT_MIX by their mix.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

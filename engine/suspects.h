@@ -21,9 +21,9 @@
  * more is listed (Iglewicz, Hoaglin 1993). Of labels there is a second z, the share of neighbours
  * that have a case's labels beside what that share is for cases of those labels, and what counts
  * is the root mean square of both: who sits among cases that agree on nothing may still have a
- * label that elsewhere is always among its like. The idea that neighbours vote on a label is that of
- * Bahri, Jiang, Gupta, ICML 2020. An outlier's z is that of its mean cosine to its nearest images,
- * among all images. A finding here says "look at this case", not "this case is wrong".
+ * label that elsewhere is always among its like. The idea that neighbours vote on a label is
+ * that of Bahri, Jiang, Gupta, ICML 2020. An outlier's z is that of its mean cosine to its nearest
+ * images, among all images. What is listed is to be looked at, not known to be wrong.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -233,10 +233,11 @@ static const rs_option options[] = {
                       "(default image)"},
     {"queries", 0, "N", "cases that ask, at most (default 500)"},
     {"seed", 0, "N", "another seed chooses others (default 1)"},
-    {"compare", 0, "LIST", "configurations, commas between: bm25, read (words alone), rrf, minmax,\n"
-                           "zscore, atan, early, with +N the best N rescored, or one probe"},
+    {"compare", 0, "LIST", "configurations, commas between: bm25, read (words alone), rrf,\n"
+                           "minmax, zscore, atan, early, with +N the best N rescored, or a probe"},
     {"weights", 0, "LIST", "weights of probes in all of them: text-image=0.5,bm25=2"},
-    {"qrels", 0, "NAME", "which judgements: qrels/NAME.tsv (default test), or a file in TREC's form"},
+    {"qrels", 0, "NAME", "which judgements: qrels/NAME.tsv (default test), or a file in\n"
+                         "TREC's form"},
     {"bm25-only", 0, NULL, "the same as --compare bm25"},
     {"k", 'k', "N", "the cut of nDCG@k, R@k and P@k (default 10)"},
     {"depth", 0, "N", "documents taken of each query and probe, for MAP, MRR and --run\n"
@@ -257,26 +258,27 @@ const rs_command rs_command_eval = {
     .name = "eval", .args = "",
     .summary = "measure how well cases are found, in several configurations",
     .description =
-        "--beir: the texts of a collection in BEIR's layout become a temporary archive (only _id,\n"
-        "title and text are read), its queries are asked and compared with its judgements. Plain\n"
-        "BM25 and the search that reads reports need no model; --compare and --model index the\n"
-        "texts with one.\n"
+        "--beir: the texts of a collection in BEIR's layout become a temporary archive (only\n"
+        "_id, title and text are read), its queries are asked and compared with its judgements.\n"
+        "Plain BM25 and the search that reads reports need no model; --compare and --model index\n"
+        "the texts with one.\n"
         "\n"
-        "--labels, --archive: each of a sample of cases asks for those that share a finding label\n"
-        "with it, by its images, its text or both; the grade is how many labels they share. Its own\n"
-        "patient's cases (of one attribute group, where no patient is known) are left out, neither\n"
-        "relevant nor found. Labels take turns in choosing who asks, so that rare ones count as\n"
-        "much as frequent ones. --by label asks with the labels' names instead.\n"
+        "--labels, --archive: each of a sample of cases asks for those that share a finding\n"
+        "label with it, by its images, its text or both; the grade is how many labels they\n"
+        "share. Its own patient's cases (of one attribute group, where no patient is known) are\n"
+        "left out, neither relevant nor found. Labels take turns in choosing who asks, so that\n"
+        "rare ones count as much as frequent ones. --by label asks with the labels' names\n"
+        "instead.\n"
         "\n"
         "Figures are as trec_eval defines them: nDCG@k with the grade as gain, MAP, recall and\n"
-        "precision at k, MRR; a query that nothing is found for counts with 0. Of a run file only\n"
-        "the scores count, as floats of 32 bits; equal ones stand in falling order of the\n"
-        "document's name. Intervals hold 95 of 100 bootstrap samples of the queries; p is that of a\n"
-        "paired randomisation test against the first configuration, Holm's for several.\n"
+        "precision at k, MRR; a query that nothing is found for counts with 0. Of a run file\n"
+        "only the scores count, as floats of 32 bits; equal ones stand in falling order of the\n"
+        "document's name. Intervals hold 95 of 100 bootstrap samples of the queries; p is that\n"
+        "of a paired randomisation test against the first configuration, Holm's for several.\n"
         "\n"
-        "With --json: {\"documents\", \"queries\", \"judgements\", \"k\", \"configurations\": [{\"name\",\n"
-        "\"ms_per_query\", \"nDCG@10\": {\"mean\", \"low\", \"high\"}, ..., \"p\": {\"nDCG@10\", ...},\n"
-        "\"p_holm\": {\"nDCG@10\", ...}}]}; p is null for the first.",
+        "With --json: {\"documents\", \"queries\", \"judgements\", \"k\", \"configurations\":\n"
+        "[{\"name\", \"ms_per_query\", \"nDCG@10\": {\"mean\", \"low\", \"high\"}, ..., \"p\":\n"
+        "{\"nDCG@10\", ...}, \"p_holm\": {\"nDCG@10\", ...}}]}; p is null for the first.",
     .examples = "  radscout eval --beir openi\n"
                 "  radscout eval --beir openi --run openi.run --run-in other.run\n"
                 "  radscout eval --archive archive --compare rrf,minmax,rrf+50,early --by both",

@@ -221,9 +221,9 @@ static rs_status take_given(const rs_trec_run *given, const char *query, size_t 
     return RS_OK;
 }
 
-static rs_status answer(rs_archive *a, const rs_encoder *e, const rs_eval_set *s, size_t i, size_t k,
-                        size_t depth, rs_eval_run *run, rs_arena *mem, rs_arena *scratch,
-                        rs_err *err)
+static rs_status answer(rs_archive *a, const rs_encoder *e, const rs_eval_set *s, size_t i,
+                        size_t k, size_t depth, rs_eval_run *run, rs_arena *mem,
+                        rs_arena *scratch, rs_err *err)
 {
     const rs_beir_judgement *of;
     rs_eval_answer *out = &run->answers[i];

@@ -90,10 +90,10 @@ int rs_eval_say_table(rs_cli *c, const rs_eval_set *s, size_t k, const rs_eval_r
 
     if (!f)
         return rs_cli_fail(c, &no_memory);
-    printf("%zu documents, %zu queries, %zu judgements; means over the queries, below each its 95%% "
-           "bootstrap interval", s->n_documents, s->n_queries, s->n_judgements);
+    printf("%zu documents, %zu queries, %zu judgements; means over the queries, below each its "
+           "95%%\nbootstrap interval", s->n_documents, s->n_queries, s->n_judgements);
     if (n > 1) {
-        printf(",\nthen p of a difference from %s", runs[0].name);
+        printf(", then p of a difference from %s", runs[0].name);
         printf(n > 2 ? ", Holm's of %zu comparisons" : "", n - 1);
     }
     printf("\n\n%17s", "");
