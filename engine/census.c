@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "embeddings/half.h"
 #include "engine/archive_int.h"
+#include "engine/fold.h"
 #include "engine/strmap.h"
 
 #include <stdlib.h>
@@ -113,7 +114,7 @@ static bool read_case(reading *r, rs_stmt *s, rs_census_case *c)
     c->report = rs_col_int(s, 10) != 0;
     c->n_images = (size_t)rs_col_int(s, 11);
     c->n_passages = (size_t)rs_col_int(s, 12);
-    if (patient && *patient)
+    if (rs_patient_known(patient))
         owner = (c->patient = rs_arena_strdup(r->mem, patient))
               ? rs_arena_sprintf(r->mem, "p%s", patient) : NULL;
     else if (group && *group)
@@ -327,7 +328,7 @@ static const void *halves_of(rs_archive *a, rs_stmt *s, size_t dim, const rs_cen
 
 static rs_status add_images(rs_archive *a, matrix *m, rs_census_case *c, uint32_t of, rs_err *err)
 {
-    rs_stmt s = rs_db_use(a->db, "SELECT v.vector, i.path, i.sha256 FROM images i"
+    rs_stmt s = rs_db_use(a->db, "SELECT v.vector, i.path, i.sha256, i.phash FROM images i"
                           " JOIN image_vectors v ON v.id = i.id WHERE i.case_id = ?1"
                           " ORDER BY i.ordinal", err);
     const void *halves;
@@ -335,7 +336,8 @@ static rs_status add_images(rs_archive *a, matrix *m, rs_census_case *c, uint32_
     c->first_image = m->n;
     rs_bind_int(&s, 1, c->id);
     while (rs_step(&s) && (halves = halves_of(a, &s, m->dim, c))) {
-        const rs_census_image im = {of, rs_col_dup(&s, 1, m->mem), rs_col_dup(&s, 2, m->mem)};
+        const rs_census_image im = {of, rs_col_dup(&s, 1, m->mem), rs_col_dup(&s, 2, m->mem),
+                                    (uint64_t)rs_col_int(&s, 3), !rs_col_null(&s, 3)};
         if (!im.path || !add_row(m, halves, &im)) {
             rs_stmt_nomem(&s);
             break;

@@ -38,8 +38,8 @@ typedef struct {
     const char     *facet[RS_TRAITS];   /* NULL: not known. Age: its band, "40-59"; site: the
                                            attribute "site", else the collection. One spelling
                                            each, so that equal ones are equal pointers */
-    uint32_t        group;         /* equal for cases of one patient, or without a patient of
-                                      one attribute "group"; of its own where neither is known */
+    uint32_t        group;         /* equal for cases of one patient, or without one that is
+                                      known (fold.h) of one attribute "group"; else its own */
     const char     *patient, *attribute_group;   /* by which; the other, or both, NULL */
     const char     *indexed_at;
     const uint32_t *labels;        /* ascending numbers into rs_census.labels */
@@ -50,7 +50,12 @@ typedef struct {
     size_t          first_image, first_passage;  /* rows of the matrices; where wanted */
 } rs_census_case;
 
-typedef struct { uint32_t of; const char *path, *sha256; } rs_census_image;
+typedef struct {
+    uint32_t    of;                /* its case */
+    const char *path, *sha256;     /* sha256 may be NULL */
+    uint64_t    phash;             /* when hashed */
+    bool        hashed;
+} rs_census_image;
 
 typedef struct {
     rs_census_case    *cases;           size_t n_cases;     /* in order of key */

@@ -3,14 +3,14 @@
 #include "engine/suspects_int.h"
 
 #include "base/alloc.h"
+#include "embeddings/phash.h"
+#include "engine/fold.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A picture is another one saved again from this cosine on. */
-#define NEAR_DUPLICATE 0.9995
-enum { TWINS = 4, FOR_OUTLIERS = 5 };
+enum { TWINS = 8, FOR_OUTLIERS = 5 };            /* nearest images that are looked at */
 #define LEAST_Z 3.5
 
 /* ---- Twice ----------------------------------------------------------- */
@@ -105,6 +105,12 @@ static rs_neighbour *nearest(const rs_census *all, size_t k, rs_status *st, rs_e
     return NULL;
 }
 
+/* As where hits are folded. */
+static bool twins(const rs_census_image *x, const rs_census_image *y, double cosine)
+{
+    return cosine >= rs_twin_cosine(x->hashed && y->hashed, rs_phash_distance(x->phash, y->phash));
+}
+
 rs_status rs_suspect_duplicates(rs_suspecting *s)
 {
     const rs_census *all = s->v->census;
@@ -116,9 +122,9 @@ rs_status rs_suspect_duplicates(rs_suspecting *s)
     for (size_t i = 0; st == RS_OK && i < all->n_images; i++)
         for (size_t k = 0; st == RS_OK && k < TWINS; k++) {
             const rs_neighbour *n = &near[i * TWINS + k];
-            if (n->row != RS_NEIGHBOUR_NONE && n->row < i && n->score >= NEAR_DUPLICATE &&
-                !same_file(all, i, n->row))
-                st = add_pair(s, i, n->row, fmin(n->score, 1), "nearly the same");
+            if (n->row != RS_NEIGHBOUR_NONE && n->row < i && !same_file(all, i, n->row) &&
+                twins(&all->images[i], &all->images[n->row], (double)n->score))
+                st = add_pair(s, i, n->row, fmin((double)n->score, 1), "nearly the same");
         }
     rs_free(near);
     return st;

@@ -33,11 +33,12 @@ static int run(rs_cli *c)
     rs_pool *pool = NULL;
     rs_audit found;
     rs_err err = {0};
-    int code = RS_EXIT_OK;
+    int code = RS_EXIT_USAGE;
 
     if (!read_options(c, &o) || !rs_model_pool(&pool, c, &code))
-        return code == RS_EXIT_OK ? RS_EXIT_USAGE : code;
+        return code;
     o.pool = pool;
+    code = RS_EXIT_OK;
     if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK ||
         rs_cli_lexicon(c, a, &err) != RS_OK ||
         rs_audit_run(a, &o, rs_cli_arena(c), &found, &err) != RS_OK)
