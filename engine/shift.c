@@ -93,13 +93,12 @@ static bool fits(const rs_census_case *c, needs what)
 
 /* How many cases of a side may be drawn, one a patient, so that what is drawn still has the mix of
  * the side's cases: who draws on until every patient is there has the mix of patients, of whom
- * some have one case and some have twenty. n^2 / sum n_g^2 patients are worth drawing from (Kish's
- * effective size); of them all where each has one case, a third where none has. `size`: [groups]
- * scratch. */
+ * some have one case and some have twenty. With e = n^2 / sum n_g^2 (Kish's effective number) of G
+ * patients it is e^2 / G: all where each has as many cases. `size`: [groups] scratch. */
 static size_t draw_most(const rs_census *c, const rs_newest *newest, bool new_side, needs what,
                         uint32_t *size)
 {
-    double n = 0, squares = 0, several = 0;
+    double n = 0, squares = 0, patients = 0, effective;
 
     memset(size, 0, c->n_groups * sizeof *size);
     for (size_t i = 0; i < c->n_cases; i++)
@@ -108,9 +107,12 @@ static size_t draw_most(const rs_census *c, const rs_newest *newest, bool new_si
     for (size_t g = 0; g < c->n_groups; g++) {
         n += size[g];
         squares += (double)size[g] * size[g];
-        several += size[g] > 1 ? size[g] : 0;
+        patients += size[g] > 0;
     }
-    return n > 0 ? (size_t)(n * n / squares * (1 - 2 * several / (3 * n))) : 0;
+    if (patients < 1)
+        return 0;
+    effective = n * n / squares;
+    return (size_t)ceil(effective * effective / patients);
 }
 
 /* At most `most` cases of one side, in a random order of all cases. */
