@@ -261,7 +261,7 @@ const rs_command rs_command_eval = {
         "--beir: the texts of a collection in BEIR's layout become a temporary archive (only\n"
         "_id, title and text are read), its queries are asked and compared with its judgements.\n"
         "Plain BM25 and the search that reads reports need no model; --compare and --model index\n"
-        "the texts with one.\n"
+        "the texts with one, as index does (a text without a title gets one).\n"
         "\n"
         "--labels, --archive: each of a sample of cases asks for those that share a finding\n"
         "label with it, by its images, its text or both; the grade is how many labels they\n"
