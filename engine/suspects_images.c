@@ -88,15 +88,17 @@ static bool same_file(const rs_census *all, size_t i, size_t j)
 }
 
 /* The nearest images of other cases, one patient's too: [n_images x k]; NULL on OOM. */
-static rs_neighbour *nearest(const rs_census *all, size_t k, rs_status *st, rs_err *err)
+static rs_neighbour *nearest(const rs_vicinity *v, size_t k, rs_status *st, rs_err *err)
 {
+    const rs_census *all = v->census;
     uint32_t *group = rs_calloc(all->n_images + 1, sizeof *group);
     rs_neighbour *near = rs_calloc(all->n_images * k + 1, sizeof *near);
 
     for (size_t i = 0; group && i < all->n_images; i++)
         group[i] = all->images[i].of;
     *st = group && near
-        ? rs_neighbours(all->image_vectors, all->n_images, all->dim, group, k, NULL, near, err)
+        ? rs_neighbours(all->image_vectors, all->n_images, all->dim, group, k, v->pool,
+                        near, err)
         : rs_fail(err, RS_ENOMEM, "no memory to compare %zu images", all->n_images);
     rs_free(group);
     if (*st == RS_OK)
@@ -117,7 +119,7 @@ rs_status rs_suspect_duplicates(rs_suspecting *s)
     rs_neighbour *near;
     rs_status st;
 
-    if ((st = same_files(s)) != RS_OK || !(near = nearest(all, TWINS, &st, s->err)))
+    if ((st = same_files(s)) != RS_OK || !(near = nearest(s->v, TWINS, &st, s->err)))
         return st;
     for (size_t i = 0; st == RS_OK && i < all->n_images; i++)
         for (size_t k = 0; st == RS_OK && k < TWINS; k++) {
@@ -166,7 +168,7 @@ rs_status rs_suspect_outliers(rs_suspecting *s)
     rs_neighbour *near;
     rs_status st = RS_OK;
 
-    if (n <= FOR_OUTLIERS || !(near = nearest(s->v->census, FOR_OUTLIERS, &st, s->err)))
+    if (n <= FOR_OUTLIERS || !(near = nearest(s->v, FOR_OUTLIERS, &st, s->err)))
         return st;
     mean = rs_calloc(n, sizeof *mean);
     sorted = rs_calloc(n, sizeof *sorted);

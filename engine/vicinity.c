@@ -77,7 +77,7 @@ rs_status rs_vicinity_find(rs_vicinity *out, const rs_census *c, rs_pool *pool, 
     rs_neighbour *rows = rs_calloc(n * RS_VICINITY_IMAGES + 1, sizeof *rows), *near = NULL;
     rs_status st = RS_OK;
 
-    *out = (rs_vicinity){.census = c, .by_passages = c->n_images == 0};
+    *out = (rs_vicinity){.census = c, .pool = pool, .by_passages = c->n_images == 0};
     if (cases && place) {
         list_cases(out, cases, place);
         near = rs_new(mem, rs_neighbour, out->n * RS_VICINITY_CASES + 1);

@@ -19,6 +19,7 @@ enum { RS_VICINITY_IMAGES = 32, RS_VICINITY_CASES = 20 };
 
 typedef struct {
     const rs_census    *census;
+    rs_pool            *pool;                /* as given, for who compares further */
     bool                by_passages;
     const uint32_t     *cases;  size_t n;    /* those that have neighbours looked up */
     const uint32_t     *place;               /* [census->n_cases]: where in `cases`, or NONE */

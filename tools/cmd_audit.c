@@ -61,7 +61,7 @@ static const rs_option options[] = {
     {"few", 0, "N", "a finding of fewer cases is listed as rare (default 10)"},
     {"top", 0, "N", "suspects of each kind that are listed (default 20)"},
     {"seed", 0, "N", "another seed draws other samples (default 1)"},
-    RS_THREADS_OPTION,
+    {"threads", 't', "N", "threads to compare with (default: all cores)"},
     {"json", 0, NULL, "print one JSON object"},
     RS_LEXICON_OPTION,
     {0},
