@@ -1,9 +1,8 @@
 /* cmd_eval.c - radscout eval --beir FOLDER | --labels MANIFEST | --archive ARCHIVE
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/bytes.h"
 #include "commands.h"
 #include "eval_say.h"
-#include "indexer/index.h"
+#include "eval_source.h"
 #include "lexicon_folder.h"
 #include "model.h"
 #include "scratch_folder.h"
@@ -14,19 +13,11 @@
 enum { MAX_RUNS = 12 };
 
 typedef struct {
-    rs_cli      *cli;
-    const char  *beir, *labels, *archive;     /* one of them */
-    size_t       k, depth, queries;
-    uint64_t     seed;
-    rs_eval_by   by;
-    rs_eval_run  runs[MAX_RUNS];
-    size_t       n_runs, n_asked;             /* asked: the rest comes from files */
-    bool         vectors;                     /* some run needs them */
-    rs_archive  *a;
-    rs_encoder  *encoder;
-    rs_pool     *pool;
-    rs_beir      collection;
-    rs_eval_set  set;
+    rs_cli         *cli;
+    rs_eval_source  from;
+    size_t          k, depth;
+    rs_eval_run     runs[MAX_RUNS];
+    size_t          n_runs, n_asked;          /* asked: the rest comes from files */
 } evaluation;
 
 /* ---- What is asked for ------------------------------------------------ */
@@ -40,7 +31,7 @@ static bool read_by(evaluation *v)
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(by, names[i].name) == 0) {
-            v->by = names[i].by;
+            v->from.by = names[i].by;
             return true;
         }
     rs_cli_usage(v->cli, "--by wants image, text, both or label, not '%s'", by);
@@ -63,8 +54,8 @@ static bool add_runs(evaluation *v, const char *names)
                          "rrf, minmax, zscore, atan, early (with +N: N rescored) or a probe", name);
             return false;
         }
-        v->vectors |= !v->runs[v->n_runs].words_only;
-        if (v->runs[v->n_runs++].words_only && !v->beir && v->by == RS_EVAL_BY_IMAGE) {
+        v->from.vectors |= !v->runs[v->n_runs].words_only;
+        if (v->runs[v->n_runs++].words_only && !v->from.beir && v->from.by == RS_EVAL_BY_IMAGE) {
             rs_cli_usage(v->cli, "%s looks for words, and --by image asks without any", name);
             return false;
         }
@@ -79,28 +70,29 @@ static bool read_options(evaluation *v)
     long long k, depth, queries, seed;
     bool asks_words;
 
-    v->beir = rs_cli_value(c, "beir", NULL);
-    v->labels = rs_cli_value(c, "labels", NULL);
-    v->archive = rs_cli_value(c, "archive", NULL);
-    if (!!v->beir + !!v->labels + !!v->archive != 1) {
+    v->from.beir = rs_cli_value(c, "beir", NULL);
+    v->from.labels = rs_cli_value(c, "labels", NULL);
+    v->from.archive = rs_cli_value(c, "archive", NULL);
+    if (!!v->from.beir + !!v->from.labels + !!v->from.archive != 1) {
         rs_cli_usage(c, "wants one of --beir FOLDER, --labels MANIFEST, --archive ARCHIVE");
         return false;
     }
-    asks_words = v->beir && !rs_cli_value(c, "compare", NULL) && !rs_cli_value(c, "model", NULL);
-    if (v->beir)
+    asks_words = v->from.beir && !rs_cli_value(c, "compare", NULL) &&
+                 !rs_cli_value(c, "model", NULL);
+    if (v->from.beir)
         usual = rs_cli_flag(c, "bm25-only") ? "bm25"
               : asks_words ? "bm25,read"
               : rs_arena_sprintf(rs_cli_arena(c), "bm25,read,%s", usual);
     if (!usual || !read_by(v) || !add_runs(v, rs_cli_value(c, "compare", usual)) ||
         !rs_cli_number(c, "k", 1, 1000, 10, &k) ||
-        !rs_cli_number(c, "depth", 1, 10000, v->vectors ? 100 : 1000, &depth) ||
+        !rs_cli_number(c, "depth", 1, 10000, v->from.vectors ? 100 : 1000, &depth) ||
         !rs_cli_number(c, "queries", 1, 100000, 500, &queries) ||
         !rs_cli_number(c, "seed", 0, 1LL << 62, 1, &seed))
         return false;
     v->k = (size_t)k;
     v->depth = (size_t)(depth < k ? k : depth);
-    v->queries = (size_t)queries;
-    v->seed = (uint64_t)seed;
+    v->from.queries = (size_t)queries;
+    v->from.seed = (uint64_t)seed;
     v->n_asked = v->n_runs;
     return true;
 }
@@ -128,72 +120,22 @@ static rs_status read_files(evaluation *v, rs_err *err)
     return st;
 }
 
-/* ---- What is asked --------------------------------------------------- */
-
-/* A manifest into the scratch archive. */
-static rs_status index_source(evaluation *v, const char *source, rs_err *err)
-{
-    const rs_encoder *e = v->encoder;
-    const rs_encoder_identity id = {rs_encoder_id(e), rs_encoder_name(e), "", rs_encoder_dim(e)};
-    const rs_index_options o = {.pool = v->pool, .progress = rs_cli_progress(v->cli)};
-    rs_index_report r;
-    rs_status st = rs_archive_bind_encoder(v->a, &id, err);
-
-    return st == RS_OK ? rs_index_run(v->a, e, source, &o, &r, err) : st;
-}
-
-static rs_status open_collection(evaluation *v, const char *folder, rs_err *err)
-{
-    rs_cli *c = v->cli;
-    const char *manifest = rs_arena_sprintf(rs_cli_arena(c), "%s/corpus.jsonl", folder);
-    rs_status st;
-
-    if (!manifest)
-        return rs_fail(err, RS_ENOMEM, "%s: no memory", v->beir);
-    if ((st = rs_beir_load(&v->collection, v->beir, rs_cli_value(c, "qrels", "test"),
-                           rs_cli_arena(c), err)) != RS_OK ||
-        (st = rs_eval_set_beir(&v->set, &v->collection, rs_cli_arena(c), err)) != RS_OK)
-        return st;
-    if (!v->vectors)
-        return rs_eval_index(v->a, &v->collection, err);
-    st = rs_eval_manifest(manifest, &v->collection, err);
-    return st == RS_OK ? index_source(v, manifest, err) : st;
-}
-
-static rs_status prepare(evaluation *v, const char *folder, rs_err *err)
-{
-    rs_cli *c = v->cli;
-    rs_status st;
-
-    st = v->archive ? rs_cli_archive(&v->a, v->archive, err)
-                    : rs_archive_open(&v->a, folder, RS_ARCHIVE_WRITE, err);
-    if (st != RS_OK || (st = rs_cli_lexicon(c, v->a, err)) != RS_OK)
-        return st;
-    if ((v->vectors || !v->beir) &&
-        (st = rs_model_open(&v->encoder, c, v->archive ? v->a : NULL, NULL, err)) != RS_OK)
-        return st;
-    if (v->beir)
-        return open_collection(v, folder, err);
-    if (v->labels && (st = index_source(v, v->labels, err)) != RS_OK)
-        return st;
-    return rs_eval_set_labels(&v->set, v->a, v->by, v->queries, v->seed, rs_cli_arena(c), err);
-}
+/* ---- The command ------------------------------------------------------ */
 
 static rs_status evaluate(evaluation *v, const char *folder, rs_err *err)
 {
     const char *run_file = rs_cli_value(v->cli, "run", NULL);
     const char *per_query = rs_cli_value(v->cli, "per-query", NULL);
-    rs_status st = prepare(v, folder, err);
+    rs_status st = rs_eval_source_open(&v->from, v->cli, folder, err);
 
     for (size_t r = 0; st == RS_OK && r < v->n_runs; r++)
-        st = rs_eval_ask(v->a, v->encoder, &v->set, v->k, v->depth, &v->runs[r],
+        st = rs_eval_ask(v->from.a, v->from.encoder, &v->from.set, v->k, v->depth, &v->runs[r],
                          rs_cli_arena(v->cli), err);
     if (st == RS_OK && run_file)
-        st = rs_eval_write_run(run_file, &v->set, &v->runs[v->n_asked - 1], err);
+        st = rs_eval_write_run(run_file, &v->from.set, &v->runs[v->n_asked - 1], err);
     if (st == RS_OK && per_query)
-        st = rs_eval_write_queries(per_query, &v->set, v->k, v->runs, v->n_runs, err);
-    rs_encoder_close(v->encoder);
-    rs_archive_close(v->a);
+        st = rs_eval_write_queries(per_query, &v->from.set, v->k, v->runs, v->n_runs, err);
+    rs_eval_source_close(&v->from);
     return st;
 }
 
@@ -210,19 +152,19 @@ static int run(rs_cli *c)
     v->cli = c;
     if (!read_options(v))
         return RS_EXIT_USAGE;
-    if (!rs_model_pool(&v->pool, c, &code))
+    if (!rs_model_pool(&v->from.pool, c, &code))
         return code;
     if ((st = read_files(v, &err)) == RS_OK &&
-        (v->archive || (folder = rs_scratch_make(rs_cli_arena(c), &err))))
+        (v->from.archive || (folder = rs_scratch_make(rs_cli_arena(c), &err))))
         st = evaluate(v, folder, &err);
     else if (st == RS_OK)
         st = err.code;
     rs_scratch_remove(folder);
-    rs_pool_free(v->pool);
+    rs_pool_free(v->from.pool);
     if (st != RS_OK)
         return rs_cli_fail(c, &err);
-    return rs_cli_flag(c, "json") ? rs_eval_say_json(c, &v->set, v->k, v->runs, v->n_runs)
-                                  : rs_eval_say_table(c, &v->set, v->k, v->runs, v->n_runs);
+    return rs_cli_flag(c, "json") ? rs_eval_say_json(c, &v->from.set, v->k, v->runs, v->n_runs)
+                                  : rs_eval_say_table(c, &v->from.set, v->k, v->runs, v->n_runs);
 }
 
 static const rs_option options[] = {
