@@ -434,8 +434,9 @@ static rs_status count_all(looking *l, const uint64_t *bits, const char *const *
 }
 
 /* Inside the snapshot. */
-static rs_status count_passing(rs_archive *a, const rs_filter *filter, const char *const *attributes,
-                               size_t n_attributes, rs_arena *mem, rs_facet_report *out, rs_err *err)
+static rs_status count_passing(rs_archive *a, const rs_filter *filter,
+                               const char *const *attributes, size_t n_attributes, rs_arena *mem,
+                               rs_facet_report *out, rs_err *err)
 {
     rs_status st = rs_facets_refresh(&a->facets, a->db, err);
     uint64_t *bits;

@@ -151,8 +151,9 @@ static bool read_end(rs_field f, const char *text, size_t len, double *from, dou
     case RS_FIELD_AGE: case RS_FIELD_ATTRIBUTE:
         if (!rs_filter_number(text, len, from))
             return false;
-        *below = f == RS_FIELD_AGE && *from >= 0 && !memchr(text, '.', len) ? floor(*from) + 1
-                                                                          : nextafter(*from, INFINITY);
+        *below = nextafter(*from, INFINITY);
+        if (f == RS_FIELD_AGE && *from >= 0 && !memchr(text, '.', len))
+            *below = floor(*from) + 1;
         return true;
     case RS_FIELD_MODALITY: case RS_FIELD_BODY_PART: case RS_FIELD_VIEW: case RS_FIELD_SEX:
     case RS_FIELD_COLLECTION: case RS_FIELD_SOURCE: case RS_FIELD_FINDING:
@@ -315,8 +316,8 @@ static rs_status take_field(parser *p, rs_filter_step *test)
         return take_attribute_name(p, test);
     test->field = field_of(p->text + p->at, len);
     if (test->field == RS_FIELDS)
-        return wanted(p, p->at, "FIELD:VALUE with modality, body_part, view, sex, age, date, finding,"
-                      " collection, source, patient, case, tier or attr.NAME");
+        return wanted(p, p->at, "FIELD:VALUE with modality, body_part, view, sex, age, date,"
+                      " finding, collection, source, patient, case, tier or attr.NAME");
     p->at += len;
     return RS_OK;
 }

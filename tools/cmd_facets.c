@@ -112,6 +112,6 @@ const rs_command rs_command_facets = {
         "With --json: {\"cases\", \"passing\", \"facets\": [{\"facet\", \"values\": [{\"value\",\n"
         "\"cases\"}], \"unknown\"}]}.",
     .examples = "  radscout facets archive\n"
-                "  radscout facets archive --filter 'modality:CT and not sex:F' --attribute scanner",
+                "  radscout facets archive --filter 'modality:CT not sex:F' --attribute scanner",
     .options = options, .min_args = 1, .max_args = 1, .run = run,
 };

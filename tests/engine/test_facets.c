@@ -4,12 +4,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
-#include "base/clock.h"
 #include "engine/catalog.h"
 #include "engine/facets_int.h"
 #include "engine/probe.h"
 
 #include <strings.h>
+#include <time.h>
 
 enum { CASES = 60, VALUES = 3 };
 
@@ -429,7 +429,7 @@ static size_t texts_of(const any_case *a, const char *facet, const char *out[2])
 
     if (strcmp(facet, "finding") == 0 || strcmp(facet, "attr.dose") == 0) {
         const char *const *list = facet[0] == 'f' ? c->findings : a->dose;
-        size_t n = facet[0] == 'f' ? c->n_findings : (size_t)(a->dose[0] != NULL) + (a->dose[1] != NULL);
+        size_t n = facet[0] == 'f' ? c->n_findings : a->dose[1] ? 2 : a->dose[0] != NULL;
         for (size_t i = 0; i < n; i++)
             out[i] = list[i];
         return n == 2 && same(out[0], out[1]) ? 1 : n;
@@ -674,7 +674,8 @@ static void test_log_is_trimmed(void **state)
     make_folder(dir);
     a = open_writer(dir);
     ok(rs_db_exec(a->db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-                  " WHERE i < 60000) INSERT INTO case_changes(case_id) SELECT 1 FROM n", &err), &err);
+                  " WHERE i < 60000) INSERT INTO case_changes(case_id) SELECT 1 FROM n", &err),
+       &err);
     put_one(a, &(rs_case){.key = "one", .title = "One", .age_years = -1});
     s = rs_db_use(a->db, "SELECT count(*), max(seq) FROM case_changes", &err);
     assert_true(rs_step(&s));
@@ -701,7 +702,8 @@ static const char many_sql[] =
     "  WHERE h / 41 %% 2;"
     "INSERT INTO case_attributes SELECT 'scanner', 'maker ' || (h / 43 %% 9), i FROM numbers"
     "  WHERE h / 47 %% 2;"
-    "INSERT INTO images(case_id, ordinal, path, width, height) SELECT i, 0, '/x', 1, 1 FROM numbers;"
+    "INSERT INTO images(case_id, ordinal, path, width, height)"
+    "  SELECT i, 0, '/x', 1, 1 FROM numbers;"
     "INSERT INTO image_vectors SELECT i, 1, zeroblob(16) FROM numbers;"
     "DROP TABLE numbers";
 
@@ -727,6 +729,15 @@ static void check_by_sql(rs_archive *a, const rs_facet_report *r, const char *na
     assert_int_equal(f->n, n);
 }
 
+/* What this process has used of processors: other work does not count. */
+static double cpu_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* How many cases pass; with `show`, the median time of 9 of reading it and of the bits of its
  * images. */
 static size_t time_filter(rs_archive *a, const char *text, bool show)
@@ -740,13 +751,13 @@ static size_t time_filter(rs_archive *a, const char *text, bool show)
         rs_restriction r;
         rs_filter f;
         rs_scope scope;
-        double start = rs_now_s();
+        double start = cpu_s();
         ok(rs_filter_parse(text, &mem, &f, &err), &err);
         ok(rs_restriction_make(a, &f, NULL, &mem, &r, &err), &err);
-        took[0][i] = rs_now_s() - start;
-        start = rs_now_s();
+        took[0][i] = cpu_s() - start;
+        start = cpu_s();
         ok(rs_scope_make(a, RS_KIND_IMAGE, &r, &mem, &scope, &err), &err);
-        took[1][i] = rs_now_s() - start;
+        took[1][i] = cpu_s() - start;
         n = rs_bits_count(r.cases, r.cap);
         assert_int_equal(scope.selection.n, n);          /* an image each */
         rs_arena_clear(&mem);
@@ -764,14 +775,15 @@ static size_t time_filter(rs_archive *a, const char *text, bool show)
     return n;
 }
 
-static void time_counts(rs_archive *a, const char *filter, rs_facet_report *r, rs_arena *mem, bool show)
+static void time_counts(rs_archive *a, const char *filter, rs_facet_report *r, rs_arena *mem,
+                        bool show)
 {
-    const double start = rs_now_s();
+    const double start = cpu_s();
     rs_err err = {RS_OK, ""};
 
     ok(rs_facet_counts(a, filter, NULL, 0, mem, r, &err), &err);
     if (show)
-        print_message("%9zu counted in %.1f ms\n", r->passing, 1e3 * (rs_now_s() - start));
+        print_message("%9zu counted in %.1f ms\n", r->passing, 1e3 * (cpu_s() - start));
 }
 
 /* Counts as SQL has them. With RADSCOUT_SLOW a million cases, and what it takes. */
@@ -801,7 +813,8 @@ static void test_many_cases(void **state)
     check_by_sql(a, &r, "view", "SELECT view, count(*) FROM cases WHERE view NOT NULL GROUP BY 1");
     check_by_sql(a, &r, "date", "SELECT substr(study_date, 1, 4), count(*) FROM cases GROUP BY 1");
     check_by_sql(a, &r, "age", "SELECT format('%d..%d', age / 10 * 10, age / 10 * 10 + 9), count(*)"
-                 " FROM (SELECT CAST(age AS INTEGER) AS age FROM cases WHERE age NOT NULL) GROUP BY 1");
+                 " FROM (SELECT CAST(age AS INTEGER) AS age FROM cases WHERE age NOT NULL)"
+                 " GROUP BY 1");
     check_by_sql(a, &r, "finding", "SELECT label, count(DISTINCT case_id) FROM case_findings"
                  " GROUP BY 1");
     time_counts(a, filters[1], &r, &mem, slow);
@@ -809,10 +822,16 @@ static void test_many_cases(void **state)
         print_message("%.1f bytes a case\n", (double)rs_facets_bytes(a->facets) / cases);
     ok(rs_db_read_begin(a->db, &err), &err);
     ok(rs_archive_refresh(a, &err), &err);
-    start = rs_now_s();
-    time_filter(a, "case:case7", false);
+    {
+        rs_scope scope;
+        rs_restriction all;
+        ok(rs_restriction_make(a, NULL, "nothing", &mem, &all, &err), &err);
+        start = cpu_s();
+        ok(rs_scope_make(a, RS_KIND_IMAGE, &all, &mem, &scope, &err), &err);
+        assert_int_equal(scope.selection.n, cases);
+    }
     if (slow)
-        print_message("whose each image is, is read in %.1f ms\n", 1e3 * (rs_now_s() - start));
+        print_message("whose each image is, is read in %.1f ms\n", 1e3 * (cpu_s() - start));
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
         assert_true(time_filter(a, filters[i], slow) > 0);
     rs_db_read_end(a->db);
@@ -853,7 +872,8 @@ static void test_empty_and_odd(void **state)
     assert_int_equal(rs_archive_put(a, &(rs_case){.key = "x", .age_years = INFINITY}, NULL, &err),
                      RS_EARG);
     assert_int_equal(rs_archive_put(a, &(rs_case){.key = "x", .age_years = -1,
-                                                  .study_date = "2023-02-29"}, NULL, &err), RS_EARG);
+                                                  .study_date = "2023-02-29"}, NULL, &err),
+                     RS_EARG);
     assert_non_null(strstr(err.msg, "2023-02-29"));
     rs_archive_rollback(a);
     rs_arena_clear(&mem);
@@ -925,7 +945,8 @@ static void test_out_of_memory(void **state)
     remove_folder(dir);
 }
 
-int main(void)
+/* "test_engine_facets test_many_cases" runs that one alone. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filters_equal_naive),
@@ -935,5 +956,8 @@ int main(void)
         cmocka_unit_test(test_empty_and_odd),
         cmocka_unit_test(test_out_of_memory),
     };
+
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
