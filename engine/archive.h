@@ -235,6 +235,7 @@ typedef struct { const char *label; size_t count; } rs_count;
 
 typedef struct {
     size_t cases, images, passages, image_vectors, passage_vectors, problems, sources;
+    size_t region_vectors, images_with_regions;
     const rs_count *modalities;  size_t n_modalities;     /* cases each, most first; an */
     const rs_count *body_parts;  size_t n_body_parts;     /* unknown one is counted as "" */
     const rs_count *findings;    size_t n_findings;

@@ -106,7 +106,9 @@ typedef struct {
     const float    *vector;        /* [dim], ready: the text's beside a text, else an image's */
     const char     *like;          /* a case's key; it is not among its own hits */
     bool            boxed;         /* of the image, only this part: x0 y0 x1 y1 as fractions */
-    double          box[4];        /* of its width and height. A region; needs `image` */
+    double          box[4];        /* of its width and height. A region; needs `image`. The
+                                      whole image is looked for too, unless its weight is
+                                      negative */
     double          weight;        /* not 0; below 0: what is not wanted */
 } rs_query_part;
 
@@ -133,6 +135,9 @@ typedef struct {
     size_t rescore;                /* 0: none */
     double rrf_k;
     double weight[RS_PROBE_COUNT]; /* 0 switches a probe off; `case` runs for EARLY alone */
+    bool   words_first;            /* text vectors weigh by how much there is to read: times
+                                      (things asked for) / 20, from 0.1 to 1. A few words are what
+                                      BM25 is exact about; a report is what an encoder reads */
 
     bool   keep_patients;          /* a patient may have several hits, also that of a case asked
                                       for */
@@ -144,8 +149,9 @@ typedef struct {
                                       like the archive "nothing similar enough"; 0: no verdict */
 } rs_query;
 
-/* k 10, depth 100, what was measured best for fusion (ARCHITECTURE.md), 10 s for words, a
- * verdict at 0.05. */
+/* k 10, depth 100, RRF of k 60 with equal weights, words first: what was measured best on
+ * queries of words and of images (docs/benchmarks.md, "Fusion"); 10 s for words, a verdict at
+ * 0.05. */
 rs_query rs_query_default(void);
 /* Another part, of weight 1; NULL where there are RS_QUERY_MAX_PARTS. */
 rs_query_part *rs_query_add(rs_query *q);
@@ -171,6 +177,8 @@ typedef struct {
     double      score;             /* raw: cosine or BM25 (larger is better) */
     double      part;              /* of the fused score */
     const char *image;             /* path of the image that earned it, or NULL */
+    bool        boxed;             /* it was a part of that image: x0 y0 x1 y1 as fractions */
+    double      box[4];            /* of its width and height */
     const rs_evidence *passage;    /* the passage that earned it, or NULL */
 } rs_found;
 
@@ -221,6 +229,8 @@ typedef struct {
     const rs_hit *hits;  size_t n;
     size_t found[RS_PROBE_COUNT];  /* cases in each probe's ranking (at most depth) */
     bool   ran[RS_PROBE_COUNT];
+    bool   no_regions;             /* a box was asked for, but the archive has no regions: the
+                                      whole image was looked for */
     rs_verdict verdict;
     double encode_ms, search_ms;   /* time spent */
 } rs_result;

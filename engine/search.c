@@ -16,6 +16,29 @@
 
 static const double SAME_IMAGE = 0.999;    /* cosine of a vector with its half-precision self */
 
+/* ---- Weights --------------------------------------------------------- */
+
+/* What the query's probes weigh. Measured (docs/benchmarks.md, "Fusion"): queries of one to five
+ * words lose by text vectors of the same weight, whole reports as queries gain. */
+static void set_weights(rs_search_state *s)
+{
+    enum { MANY = 20 };
+    static const double LEAST = 0.1;
+    size_t most = 0;
+    double factor;
+
+    memcpy(s->weight, s->q->weight, sizeof s->weight);
+    for (size_t i = 0; i < s->n_words; i++)
+        if (s->words[i].weight > 0 && s->words[i].query.n_groups > most)
+            most = s->words[i].query.n_groups;
+    if (!s->q->words_first || most == 0 || s->weight[RS_PROBE_BM25] <= 0)
+        return;
+    factor = (double)most / MANY;
+    factor = factor < LEAST ? LEAST : factor > 1 ? 1 : factor;
+    s->weight[RS_PROBE_TEXT_IMAGE] *= factor;
+    s->weight[RS_PROBE_TEXT_PASSAGE] *= factor;
+}
+
 /* ---- Probe ----------------------------------------------------------- */
 
 static void keep_ranking(rs_search_state *s, const rs_ranking *r)
@@ -50,7 +73,7 @@ static rs_status probe_vectors(rs_search_state *s, rs_probe probe, rs_kind kind,
     rs_status st;
     rs_ranking r;
 
-    if (!wanted(of) || s->q->weight[probe] <= 0)
+    if (!wanted(of) || s->weight[probe] <= 0)
         return RS_OK;
     if ((st = rs_search_scope(s, kind, &scope)) != RS_OK)
         return st;
@@ -58,6 +81,15 @@ static rs_status probe_vectors(rs_search_state *s, rs_probe probe, rs_kind kind,
     if (st == RS_OK)
         keep_ranking(s, &r);
     return st;
+}
+
+/* Without regions there is the whole image's probe, and the result says so. */
+static void look_for_regions(rs_search_state *s)
+{
+    if (s->regions.n && rs_vectors_live(s->a->vectors[RS_KIND_REGION]) == 0) {
+        s->out->no_regions = true;
+        s->regions.n = 0;
+    }
 }
 
 static rs_status probe_words(rs_search_state *s)
@@ -75,7 +107,7 @@ static rs_status probe_words(rs_search_state *s)
         weight[i] = s->words[i].weight;
         any |= weight[i] > 0 && q[i]->match;
     }
-    if (!any || s->q->weight[RS_PROBE_BM25] <= 0)
+    if (!any || s->weight[RS_PROBE_BM25] <= 0)
         return RS_OK;
     rs_db_deadline(s->a->db, s->q->deadline_s > 0 ? rs_now_s() + s->q->deadline_s : 0);
     st = rs_probe_words(s->a, q, weight, s->n_words, &s->restriction, s->depth, s->mem, &r,
@@ -111,6 +143,7 @@ static rs_status run_probes(rs_search_state *s)
 
     if (s->q->fusion == RS_FUSION_EARLY)
         return probe_whole(s);
+    look_for_regions(s);
     st = probe_words(s);
     for (size_t i = 0; st == RS_OK && i < sizeof table / sizeof *table; i++)
         st = probe_vectors(s, table[i].probe, table[i].kind, table[i].of);
@@ -155,7 +188,7 @@ static rs_status fuse(rs_search_state *s)
 {
     rs_status st = RS_OK;
 
-    s->fused = rs_fuse(s->rankings, s->n_rankings, s->q->fusion, s->q->rrf_k, s->q->weight, s->mem,
+    s->fused = rs_fuse(s->rankings, s->n_rankings, s->q->fusion, s->q->rrf_k, s->weight, s->mem,
                        &s->n_fused);
     if (!s->fused)
         return rs_fail(s->err, RS_ENOMEM, "query: no memory");
@@ -227,6 +260,7 @@ rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *
     s.depth = q->depth > q->k ? q->depth : q->k;
     if ((st = rs_archive_refresh_encoder(a, err)) != RS_OK || (st = rs_query_encode(&s)) != RS_OK)
         return st;
+    set_weights(&s);
     encoded = rs_now_s();
     st = look_in_snapshot(&s);
     out->encode_ms = 1e3 * (encoded - start);

@@ -5,6 +5,7 @@
  *   search.c          probes, fusion, what is left out
  *   rescore.c         the best ones looked at again
  *   evidence.c        what speaks for each hit
+ *   regions.c         boxes: a query's as vectors, a hit's out of the catalog
  *   stand.c           which rows become hits: folding, diversity
  *   contrast.c        the nearest case of another diagnosis
  *
@@ -46,6 +47,7 @@ typedef struct {
     rs_scope        scope[RS_KINDS];
     bool            scoped[RS_KINDS];
     size_t          depth;
+    double          weight[RS_PROBE_COUNT];    /* the query's, as words_first has them */
     rs_ranking      rankings[RS_PROBE_COUNT];
     size_t          n_rankings;
     rs_fused       *fused;

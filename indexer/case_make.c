@@ -43,7 +43,7 @@ static void stat_image(rs_case_job_image *im)
     im->file.mtime_ns = (int64_t)sb.st_mtim.tv_sec * 1000000000 + sb.st_mtim.tv_nsec;
 }
 
-rs_status rs_case_digest(rs_case_job *job, rs_arena *mem, rs_err *err)
+rs_status rs_case_digest(rs_case_job *job, const char *regions, rs_arena *mem, rs_err *err)
 {
     const rs_source_case *c = &job->from;
     const char *const texts[] = {RECIPE, c->title, c->modality, c->body_part, c->view, c->sex,
@@ -87,6 +87,8 @@ rs_status rs_case_digest(rs_case_job *job, rs_arena *mem, rs_err *err)
         add_text(h, "tier");
         add_text(h, rs_tier_name(c->tier));
     }
+    if (regions && c->n_images)                 /* without images nothing changes with them */
+        add_text(h, regions);
     rs_sha256_end(h, job->digest);
     return RS_OK;
 }

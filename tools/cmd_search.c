@@ -4,11 +4,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "commands.h"
-#include "embeddings/intake.h"
 #include "engine/filter.h"
 #include "engine/query.h"
 #include "lexicon_folder.h"
 #include "model.h"
+#include "query_images.h"
 #include "thumbs.h"
 
 #include <math.h>
@@ -35,16 +35,24 @@ static json_t *json_passage(const rs_evidence *e)
                      "end", (json_int_t)e->end, "matches", matches, "states", states);
 }
 
+static json_t *json_box(const double box[4])
+{
+    return json_pack("[f,f,f,f]", box[0], box[1], box[2], box[3]);
+}
+
 static json_t *json_found(const rs_found *f, bool explain)
 {
     json_t *p = json_pack("{s:s,s:I,s:f}", "probe", rs_probe_name(f->probe),
                           "rank", (json_int_t)f->rank, "score", f->score);
 
-    if (!explain)
-        return p;
-    json_object_set_new(p, "part", json_real(f->part));
-    json_object_set_new(p, "image", rs_json_any(f->image));
-    json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
+    if (explain)
+        json_object_set_new(p, "part", json_real(f->part));
+    if (explain || f->boxed)
+        json_object_set_new(p, "image", rs_json_any(f->image));
+    if (explain)
+        json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
+    if (f->boxed)
+        json_object_set_new(p, "box", json_box(f->box));
     return p;
 }
 
@@ -59,6 +67,19 @@ static json_t *json_hit(const rs_hit *h, bool explain)
                      "title", rs_json_any(h->title), "probes", probes,
                      "image", rs_json_any(h->image),
                      "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
+}
+
+/* "boxes": those asked for, as fractions; nothing where there are none. */
+static void add_boxes(json_t *query, const rs_query *q)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < q->n_parts; i++)
+        if (q->parts[i].boxed)
+            json_array_append_new(list, json_box(q->parts[i].box));
+    if (json_array_size(list))
+        json_object_set(query, "boxes", list);
+    json_decref(list);
 }
 
 static json_t *json_strings(const char *const *list, size_t n)
@@ -113,6 +134,7 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     json_object_set_new(query, "images", images);
     json_object_set_new(query, "like", rs_json_any(rs_cli_value(c, "like", NULL)));
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
+    add_boxes(query, q);
     for (size_t i = 0; i < r->n; i++) {
         json_t *hit = json_hit(&r->hits[i], rs_cli_flag(c, "explain"));
         add_relations(hit, &r->hits[i], q->contrast);
@@ -120,6 +142,8 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     }
     all = json_pack("{s:o,s:f,s:o,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000,
                     "similarity", json_verdict(&r->verdict), "hits", hits);
+    if (r->no_regions)
+        json_object_set_new(all, "no_regions", json_true());
     return rs_cli_print_json(c, all);
 }
 
@@ -173,6 +197,8 @@ static void explain_hit(const rs_hit *h, bool tty)
             print_passage(f->passage, tty);
         } else {
             rs_print_line(f->image ? f->image : "");
+            if (f->boxed)
+                printf(" at %.2f,%.2f,%.2f,%.2f", f->box[0], f->box[1], f->box[2], f->box[3]);
             putchar('\n');
         }
     }
@@ -230,6 +256,9 @@ static void print_hits(const rs_cli *c, const rs_result *r, double took_ms)
         print_hit(&r->hits[i], tty, thumbs, rs_cli_flag(c, "explain"));
     if (r->n == 0)
         printf("nothing found\n");
+    if (r->no_regions)
+        printf("The archive has no regions, so the whole image was looked for, not the box; "
+               "radscout index --regions makes them.\n");
     printf("%zu hit%s in %.1f ms (encoding %.1f, searching %.1f). A finder, not a diagnosis.\n",
            r->n, r->n == 1 ? "" : "s", took_ms, r->encode_ms, r->search_ms);
 }
@@ -352,48 +381,12 @@ static bool fill_query(rs_cli *c, rs_query *q)
     return false;
 }
 
-/* ---- Images ---------------------------------------------------------- */
-
-typedef struct {
-    float *pixels;                 /* [n x 3 x size x size] */
-    size_t n;
-} query_images;
-
-/* The query's images as they were indexed, wanted ones first. */
-static rs_status load_images(rs_cli *c, const rs_encoder *e, rs_pool *pool, rs_query *q,
-                             query_images *out, rs_err *err)
-{
-    const rs_preprocess *p = rs_encoder_preprocess(e);
-    const size_t each = 3 * p->crop_height * p->crop_width;
-    size_t wanted, unwanted;
-    const char *const *some = rs_cli_values(c, "image", &wanted);
-    const char *const *others = rs_cli_values(c, "not-image", &unwanted);
-    rs_status st;
-
-    out->n = wanted + unwanted;
-    if (out->n > RS_QUERY_MAX_PARTS - q->n_parts)
-        return rs_fail(err, RS_ELIMIT, "%zu query images, at most %d things are asked for", out->n,
-                       RS_QUERY_MAX_PARTS);
-    out->pixels = rs_calloc(out->n, each * sizeof *out->pixels);
-    if (!out->pixels)
-        return rs_fail(err, RS_ENOMEM, "no memory for %zu query images", out->n);
-    if ((st = rs_intake_files(p, some, wanted, pool, out->pixels, err)) != RS_OK ||
-        (st = rs_intake_files(p, others, unwanted, pool, out->pixels + wanted * each, err)) != RS_OK)
-        return st;
-    for (size_t i = 0; i < out->n; i++) {
-        rs_query_part *part = rs_query_add(q);
-        part->pixels = out->pixels + i * each;
-        part->weight = i < wanted ? 1 : -1;
-    }
-    return RS_OK;
-}
-
 static int run(rs_cli *c)
 {
     rs_archive *a = NULL;
     rs_encoder *e = NULL;
     rs_pool *pool = NULL;
-    query_images images = {0};
+    rs_query_images images = {0};
     const bool with_images = rs_cli_value(c, "image", NULL) || rs_cli_value(c, "not-image", NULL);
     const bool with_texts = rs_cli_value(c, "text", NULL) || rs_cli_value(c, "not-text", NULL);
     rs_result r;
@@ -402,14 +395,14 @@ static int run(rs_cli *c)
     double start;
     int code;
 
-    if (!fill_query(c, &q))
+    if (!fill_query(c, &q) || !rs_query_images_check(c))
         return RS_EXIT_USAGE;
     if (!rs_model_pool(&pool, c, &code))
         return code;
     code = RS_EXIT_OK;
     if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK || rs_cli_lexicon(c, a, &err) != RS_OK ||
         ((with_texts || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
-        (with_images && load_images(c, e, pool, &q, &images, &err) != RS_OK)) {
+        (with_images && rs_query_images_load(&images, c, e, pool, &q, &err) != RS_OK)) {
         code = rs_cli_fail(c, &err);
         goto done;
     }
@@ -423,7 +416,7 @@ static int run(rs_cli *c)
     else
         print_hits(c, &r, 1000 * (rs_now_s() - start));
 done:
-    rs_free(images.pixels);
+    rs_query_images_clear(&images);
     rs_encoder_close(e);
     rs_archive_close(a);
     rs_pool_free(pool);
@@ -434,6 +427,8 @@ static const rs_option options[] = {
     {"text", 0, "TEXT", "words to look for; \"a phrase\", -without, begin* and column:word are\n"
                         "understood; may be given several times, as the next two"},
     {"image", 0, "FILE", "an image to look for"},
+    {"box", 0, "X0,Y0,X1,Y1", "of the image before it, look for what is in this box, anywhere in an\n"
+                              "image: fractions of its width and height, or pixels if above 1"},
     {"like", 0, "CASE", "look for cases like this one of the archive"},
     {"not-text", 0, "TEXT", "words that are not wanted: what matches them sinks"},
     {"not-image", 0, "FILE", "an image that is not wanted: what looks like it sinks"},
@@ -487,6 +482,10 @@ const rs_command rs_command_search = {
         "looks in title, findings, impression, uncertain, negated, normal, history, other, labels\n"
         "or, as report:word, in all of them.\n"
         "\n"
+        "A box around a lesion finds images that have such a lesion anywhere, if the archive was\n"
+        "indexed with --regions, and --explain says where (\"box\" with --json). The whole image\n"
+        "counts too. Without regions it is all that counts (\"no_regions\": true).\n"
+        "\n"
         "A filter is applied before ranking, and capitals do not matter. A case that does not\n"
         "say does not pass a test, but passes its \"not\". --modality and the like are short for\n"
         "tests; all that are given must pass. --filter knows and, or, not and parentheses over\n"
@@ -501,14 +500,15 @@ const rs_command rs_command_search = {
         "Where even the best case is further away than the archive's own cases are from each\n"
         "other, \"nothing similar enough\" is said first.\n"
         "\n"
-        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\"}, \"took_ms\", \"similarity\":\n"
-        "{\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}}, \"hits\":\n"
-        "[{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
+        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\", \"boxes\"}, \"took_ms\",\n"
+        "\"similarity\": {\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}},\n"
+        "\"hits\": [{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
         "\"image\", \"snippet\", \"folded\": [{\"case\", \"why\"}], \"contrast\"}]}.\n"
         "\n"
         "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout search archive --text \"left pleural effusion\"\n"
                 "  radscout search archive --image film.png -k 5 --json\n"
+                "  radscout search archive --image film.png --box 0.2,0.3,0.5,0.6\n"
                 "  radscout search archive --like MPX1024 --modality CT\n"
                 "  radscout search archive --text nodule --filter 'age:..40 tier:>=reviewed'",
     .options = options, .min_args = 1, .max_args = 1, .run = run,

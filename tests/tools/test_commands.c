@@ -456,7 +456,7 @@ static void test_index_report(void **state)
     assert_exit(3, "index", archive, at("cases.jsonl"), "--json");     /* known, and still wrong */
     all = parsed();
     assert_keys(all, KEYS("source", "cases", "added", "updated", "unchanged", "pruned", "gone", "images",
-                          "passages", "refused_cases", "refused_images", "texts_cut", "seconds",
+                          "passages", "regions", "refused_cases", "refused_images", "texts_cut", "seconds",
                           "decode_s", "encode_s", "write_s", "problems"));
     assert_int_equal(json_integer_value(json_object_get(all, "unchanged")), 5);
     assert_int_equal(json_array_size(json_object_get(all, "problems")), 1);
