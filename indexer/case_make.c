@@ -78,6 +78,8 @@ rs_status rs_case_digest(rs_case_job *job, const char *regions, rs_arena *mem, r
                  (long long)job->images[i].file.mtime_ns);
         add_text(h, number);
     }
+    if (regions && c->n_images)                 /* without images nothing changes with them */
+        add_text(h, regions);
     /* These fields came later: a case without them keeps the digest that it has. */
     if (c->study_date) {
         add_text(h, "study_date");
@@ -87,8 +89,6 @@ rs_status rs_case_digest(rs_case_job *job, const char *regions, rs_arena *mem, r
         add_text(h, "tier");
         add_text(h, rs_tier_name(c->tier));
     }
-    if (regions && c->n_images)                 /* without images nothing changes with them */
-        add_text(h, regions);
     rs_sha256_end(h, job->digest);
     return RS_OK;
 }
