@@ -23,8 +23,8 @@ static void make_archive(void)
     for (size_t i = 0; i < CASES; i++) {
         snprintf(name, sizeof name, "p/%zu.png", i);
         put_picture(name, 1 + (i == 4 ? 3 : i));
-        rs_buf_printf(&rows, "{\"id\": \"c%02zu\", \"sex\": \"%s\", \"site\": \"A\", \"modality\": \"CR\"",
-                      i, i % 2 ? "F" : "M");
+        rs_buf_printf(&rows, "{\"id\": \"c%02zu\", \"sex\": \"%s\", \"site\": \"A\","
+                      " \"modality\": \"CR\"", i, i % 2 ? "F" : "M");
         if (i != 10)
             rs_buf_printf(&rows, ", \"image\": \"p/%zu.png\"", i);
         if (i != 11)

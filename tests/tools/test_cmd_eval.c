@@ -124,8 +124,8 @@ static void test_run_in(void **state)
     put("ties.run", "q1 Q0 d1 1 0.5 ties\nq1\tQ0\td2  2 0.5\tties\r\n\nq3 Q0 d9 1 7 ties\n"
                     "q2 Q0 d3 1 1.00000002 ties\nq2 Q0 d4 2 1.00000001 ties\n");
     put("half.run", "q1 Q0 d2 1 -3e0 half\nq1 Q0 d1 7 -2.5 half\n");
-    assert_exit(0, "eval", "--beir", at("beir"), "--json", "--bm25-only", "--run-in", at("ties.run"),
-                "--run-in", at("half.run"));
+    assert_exit(0, "eval", "--beir", at("beir"), "--json", "--bm25-only", "--run-in",
+                at("ties.run"), "--run-in", at("half.run"));
     o = said_json();
     assert_int_equal(json_array_size(json_object_get(o, "configurations")), 3);
     assert_true(fabs(figure(o, 1, "nDCG@10") - 1 / log2(3)) < 1e-6);
@@ -255,8 +255,8 @@ static void test_labels(void **state)
 
     (void)state;
     make_cases();
-    assert_exit(0, "eval", "--labels", at("cases.jsonl"), "--model", at("model"), "--json", "-k", "1",
-                "--quiet", "--per-query", at("out.tsv"), "--compare", "image-image");
+    assert_exit(0, "eval", "--labels", at("cases.jsonl"), "--model", at("model"), "--json", "-k",
+                "1", "--quiet", "--per-query", at("out.tsv"), "--compare", "image-image");
     o = said_json();
     assert_int_equal(json_integer_value(json_object_get(o, "documents")), 6);
     assert_int_equal(json_integer_value(json_object_get(o, "queries")), 4);
