@@ -71,7 +71,7 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
         rs_problem_err_reply(&x->reply, &err);
         return;
     }
-    st = rs_search_request_read(s, x->request, w->service->encoder, &x->mem, &err);
+    st = rs_search_request_read(s, x->request, w->service->encoder, x->until_s, &x->mem, &err);
     if (st == RS_EARG || st == RS_ECORRUPT || st == RS_EFORMAT) {
         rs_problem_reply(&x->reply, st == RS_EFORMAT ? RS_PROBLEM_IMAGE : RS_PROBLEM_FIELD,
                          *s->field ? s->field : NULL, err.msg);

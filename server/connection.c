@@ -96,6 +96,7 @@ static void reset_exchange(rs_conn *c)
         rs_arena_reset(&c->x.mem);
     c->x.mem.used_bytes = 0;
     c->x.route = NULL;
+    c->head_only = false;
     rs_http_parser_reset(c->parser);
     begin_phase(c);
 }
@@ -159,6 +160,8 @@ static void read_piece(rs_conn *c)
 /* Everything in `out` is with the system. */
 static void sent(rs_conn *c)
 {
+    if (c->state == CONN_READ && c->server->draining && rs_http_idle(c->parser))
+        rs_conn_close(c);
     if (c->state != CONN_SEND || c->in_read)
         return;
     if (!c->in_work && c->x.reply.fd >= 0 && c->x.reply.length)
