@@ -248,6 +248,7 @@ void rs_reply_head(const rs_reply *r, const char *date, bool keep_alive, rs_buf 
         put_field(out, "ETag", r->etag);
     for (size_t i = 0; i < r->n_fields; i++)
         put_field(out, r->field[i].name, r->field[i].value);
-    rs_buf_puts(out, "X-Content-Type-Options: nosniff\r\n");
+    rs_buf_puts(out, "X-Content-Type-Options: nosniff\r\n"
+                     "Cross-Origin-Resource-Policy: same-origin\r\n");
     rs_buf_puts(out, keep_alive ? "\r\n" : "Connection: close\r\n\r\n");
 }

@@ -34,16 +34,24 @@ static json_t *passage(const rs_evidence *e)
                      "end", (json_int_t)e->end, "matches", matches, "states", states);
 }
 
+json_t *rs_wire_box(const double box[4])
+{
+    return json_pack("[f,f,f,f]", box[0], box[1], box[2], box[3]);
+}
+
 static json_t *found(const rs_found *f, const char *key, const rs_wire *w)
 {
     json_t *p = json_pack("{s:s,s:I,s:f}", "probe", rs_probe_name(f->probe),
                           "rank", (json_int_t)f->rank, "score", f->score);
 
-    if (!w->explain)
-        return p;
-    json_object_set_new(p, "part", json_real(f->part));
-    json_object_set_new(p, "image", image(w, key, f->image));
-    json_object_set_new(p, "passage", f->passage ? passage(f->passage) : json_null());
+    if (w->explain)
+        json_object_set_new(p, "part", json_real(f->part));
+    if (w->explain || f->boxed)
+        json_object_set_new(p, "image", image(w, key, f->image));
+    if (w->explain)
+        json_object_set_new(p, "passage", f->passage ? passage(f->passage) : json_null());
+    if (f->boxed)
+        json_object_set_new(p, "box", rs_wire_box(f->box));
     return p;
 }
 
