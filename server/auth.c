@@ -14,7 +14,7 @@
 #include <time.h>
 
 struct rs_auth {
-    rs_tokens  *tokens;
+    rs_bearers  *tokens;
     rs_sessions sessions;
     rs_rates    rates;
     bool        asks, becomes;     /* `becomes`: asks once there is a token file */
@@ -31,8 +31,8 @@ static rs_status open_tokens(rs_auth *a, const rs_config *config, const char *ar
 
     if (!path)
         return rs_fail(err, RS_ENOMEM, "no memory for the tokens' path");
-    st = rs_tokens_open(&a->tokens, path, err);
-    if (st == RS_OK && !rs_config_is_loopback(config) && !rs_tokens_holding(a->tokens, time(NULL)))
+    st = rs_bearers_open(&a->tokens, path, err);
+    if (st == RS_OK && !rs_config_is_loopback(config) && !rs_bearers_holding(a->tokens, time(NULL)))
         st = rs_fail(err, RS_EARG, "bind: %s is not a loopback address, and %.160s has no token that "
                      "holds: make one with radscout token add", config->bind, path);
     rs_free(path);
@@ -53,7 +53,7 @@ rs_status rs_auth_new(rs_auth **out, const rs_config *config, const char *archiv
     }
     a->becomes = strcmp(config->auth, "auto") == 0;
     a->asks = strcmp(config->auth, "required") == 0 || !rs_config_is_loopback(config) ||
-              (a->becomes && rs_tokens_known(a->tokens));
+              (a->becomes && rs_bearers_known(a->tokens));
     a->tls = *config->tls_cert != '\0';
     rs_auth_configure(a, config);
     *out = a;
@@ -64,7 +64,7 @@ void rs_auth_free(rs_auth *a)
 {
     if (!a)
         return;
-    rs_tokens_close(a->tokens);
+    rs_bearers_close(a->tokens);
     rs_sessions_clear(&a->sessions);
     rs_rates_clear(&a->rates);
     rs_free(a);
@@ -79,12 +79,12 @@ void rs_auth_configure(rs_auth *a, const rs_config *config)
 void rs_auth_refresh(rs_auth *a)
 {
     rs_err err = {0};
-    const bool failed = rs_tokens_refresh(a->tokens, &err) != RS_OK;
+    const bool failed = rs_bearers_refresh(a->tokens, &err) != RS_OK;
 
     if (failed && !a->failed)
         rs_log_error(RS_LOG_ERROR, "tokens cannot be read; none holds until they can", &err);
     a->failed = failed;
-    a->asks = a->asks || (a->becomes && rs_tokens_known(a->tokens));
+    a->asks = a->asks || (a->becomes && rs_bearers_known(a->tokens));
 }
 
 bool rs_auth_asks(const rs_auth *a)
@@ -122,20 +122,20 @@ static const char *bearer(const rs_http_request *r)
 }
 
 /* Authorization comes before a cookie, and a wrong one is not helped by a right cookie. */
-static const rs_token *token_of(rs_auth *a, const rs_auth_question *q, rs_session **session)
+static const rs_bearer *token_of(rs_auth *a, const rs_auth_question *q, rs_session **session)
 {
     const long long now = time(NULL);
-    const rs_token *t;
+    const rs_bearer *t;
 
     *session = NULL;
     if (rs_http_field_of(q->request, "authorization")) {
         const char *text = bearer(q->request);
-        return text ? rs_tokens_find(a->tokens, text, now) : NULL;
+        return text ? rs_bearers_find(a->tokens, text, now) : NULL;
     }
     *session = session_of(a, q->request, q->now_s);
     if (!*session)
         return NULL;
-    t = rs_tokens_hashed(a->tokens, (*session)->token, now);
+    t = rs_bearers_hashed(a->tokens, (*session)->token, now);
     if (!t) {
         rs_sessions_end(&a->sessions, *session);
         *session = NULL;
@@ -143,7 +143,7 @@ static const rs_token *token_of(rs_auth *a, const rs_auth_question *q, rs_sessio
     return t;
 }
 
-static const char *collections_text(const rs_token *t, rs_arena *mem)
+static const char *collections_text(const rs_bearer *t, rs_arena *mem)
 {
     json_t *list = json_array();
     const char *copy = NULL;
@@ -160,14 +160,14 @@ static const char *collections_text(const rs_token *t, rs_arena *mem)
 }
 
 /* Everything of the token that the request may need, which a refresh does not take away. */
-static bool fill(rs_grant *g, const rs_token *t, const rs_session *session, rs_arena *mem)
+static bool fill(rs_grant *g, const rs_bearer *t, const rs_session *session, rs_arena *mem)
 {
     rs_status st;
 
     g->role = t->role;
     memcpy(g->token, t->sha256, sizeof g->token);
     g->name = rs_arena_strdup(mem, t->name);
-    g->access = rs_token_filter(t, mem, &st);
+    g->access = rs_bearer_filter(t, mem, &st);
     if (!t->all && !(g->collections = collections_text(t, mem)))
         return false;
     if (session && !(g->csrf = rs_arena_strdup(mem, session->csrf)))
@@ -183,7 +183,7 @@ static bool is_safe(rs_http_method m)
 rs_auth_verdict rs_auth_check(rs_auth *a, const rs_auth_question *q, rs_arena *mem,
                               rs_grant *grant, double *wait_s)
 {
-    const rs_token *t;
+    const rs_bearer *t;
     const char *csrf;
     rs_session *session;
 

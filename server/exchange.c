@@ -8,18 +8,20 @@
 
 void rs_exchange_shows(rs_exchange *x, const char *key)
 {
-    void *rows = x->shown;
-
     if (!x->audit || !key)
         return;
-    for (size_t i = 0; i < x->n_shown; i++)
-        if (strcmp(x->shown[i], key) == 0)
+    if (x->n_shown == x->shown_cap) {
+        const size_t cap = x->shown_cap ? 2 * x->shown_cap : 16;
+        const char **rows = rs_new(&x->mem, const char *, cap);
+        if (!rows) {
+            x->audit_failed = true;
             return;
-    if (!rs_arena_grow(&x->mem, &rows, &x->shown_cap, x->n_shown, sizeof *x->shown)) {
-        x->audit_failed = true;
-        return;
+        }
+        if (x->n_shown)
+            memcpy(rows, x->shown, x->n_shown * sizeof *rows);
+        x->shown = rows;
+        x->shown_cap = cap;
     }
-    x->shown = rows;
     x->shown[x->n_shown++] = key;
 }
 

@@ -61,7 +61,7 @@ struct rs_exchange {
     double          encode_s, search_s;    /* of the worker; negative: did not happen */
 };
 
-/* For handlers: the answer shows that case (once is enough); `key` outlives the exchange or
+/* For handlers: the answer shows that case; `key` outlives the exchange or
  * is in x->mem. */
 void rs_exchange_shows(rs_exchange *x, const char *key);
 /* The exchange's line in the audit log, as `kind`. Where it cannot be written the reply

@@ -27,10 +27,10 @@ typedef struct {
     bool    there;
 } stamp;
 
-struct rs_tokens {
+struct rs_bearers {
     char     *path;
     rs_arena  mem;                 /* the tokens */
-    rs_token *rows;
+    rs_bearer *rows;
     size_t    n;
     stamp     seen;
     bool      failed;              /* by the last look: none holds */
@@ -76,7 +76,7 @@ static bool is_hash(const char *s)
     return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
 }
 
-static rs_status read_collections(const json_t *o, const char *where, rs_arena *mem, rs_token *t,
+static rs_status read_collections(const json_t *o, const char *where, rs_arena *mem, rs_bearer *t,
                                   rs_err *err)
 {
     const json_t *v = json_object_get(o, "collections"), *item;
@@ -103,14 +103,14 @@ static rs_status read_collections(const json_t *o, const char *where, rs_arena *
     return RS_OK;
 }
 
-static rs_status read_token(const json_t *o, const char *where, rs_arena *mem, rs_token *t,
+static rs_status read_token(const json_t *o, const char *where, rs_arena *mem, rs_bearer *t,
                             rs_err *err)
 {
     const rs_json_at at = {o, where};
     const char *name, *role, *hash;
     rs_status st;
 
-    *t = (rs_token){0};
+    *t = (rs_bearer){0};
     if ((st = rs_json_str(at, "name", "", &name, err)) != RS_OK ||
         (st = rs_json_str(at, "role", "", &role, err)) != RS_OK ||
         (st = rs_json_str(at, "sha256", "", &hash, err)) != RS_OK ||
@@ -127,7 +127,7 @@ static rs_status read_token(const json_t *o, const char *where, rs_arena *mem, r
     return t->name ? RS_OK : rs_fail(err, RS_ENOMEM, "%s: no memory", where);
 }
 
-static void write_token(const rs_token *t, rs_buf *out)
+static void write_token(const rs_bearer *t, rs_buf *out)
 {
     json_t *list = t->all ? json_string("all") : json_array(), *o;
     char *text;
@@ -174,7 +174,7 @@ static rs_status check_owner(const char *path, rs_err *err)
     return RS_OK;
 }
 
-static rs_status read_lines(rs_tokens *t, const char *text, size_t len, rs_err *err)
+static rs_status read_lines(rs_bearers *t, const char *text, size_t len, rs_err *err)
 {
     size_t lines = 0, number = 0;
     rs_status st = RS_OK;
@@ -183,7 +183,7 @@ static rs_status read_lines(rs_tokens *t, const char *text, size_t len, rs_err *
         lines += text[i] == '\n';
     if (lines >= RS_TOKENS_MAX)
         return rs_fail(err, RS_ELIMIT, "%s: over %d tokens", t->path, RS_TOKENS_MAX);
-    t->rows = rs_new(&t->mem, rs_token, lines + 1);
+    t->rows = rs_new(&t->mem, rs_bearer, lines + 1);
     if (!t->rows)
         return rs_fail(err, RS_ENOMEM, "%s: no memory", t->path);
     for (size_t from = 0, to; st == RS_OK && from < len; from = to + 1) {
@@ -201,7 +201,7 @@ static rs_status read_lines(rs_tokens *t, const char *text, size_t len, rs_err *
     return st;
 }
 
-static rs_status load(rs_tokens *t, rs_err *err)
+static rs_status load(rs_bearers *t, rs_err *err)
 {
     char *text = NULL;
     size_t len = 0;
@@ -220,9 +220,9 @@ static rs_status load(rs_tokens *t, rs_err *err)
     return st;
 }
 
-rs_status rs_tokens_open(rs_tokens **out, const char *path, rs_err *err)
+rs_status rs_bearers_open(rs_bearers **out, const char *path, rs_err *err)
 {
-    rs_tokens *t = rs_calloc(1, sizeof *t);
+    rs_bearers *t = rs_calloc(1, sizeof *t);
     rs_status st;
 
     *out = NULL;
@@ -232,14 +232,14 @@ rs_status rs_tokens_open(rs_tokens **out, const char *path, rs_err *err)
     }
     t->seen = stamp_of(path);
     if ((st = load(t, err)) != RS_OK) {
-        rs_tokens_close(t);
+        rs_bearers_close(t);
         return st;
     }
     *out = t;
     return RS_OK;
 }
 
-void rs_tokens_close(rs_tokens *t)
+void rs_bearers_close(rs_bearers *t)
 {
     if (!t)
         return;
@@ -248,7 +248,7 @@ void rs_tokens_close(rs_tokens *t)
     rs_free(t);
 }
 
-rs_status rs_tokens_refresh(rs_tokens *t, rs_err *err)
+rs_status rs_bearers_refresh(rs_bearers *t, rs_err *err)
 {
     const stamp now = stamp_of(t->path);
 
@@ -260,55 +260,55 @@ rs_status rs_tokens_refresh(rs_tokens *t, rs_err *err)
 
 /* ---- Looking --------------------------------------------------------- */
 
-size_t rs_tokens_count(const rs_tokens *t)
+size_t rs_bearers_count(const rs_bearers *t)
 {
     return t->failed ? 0 : t->n;
 }
 
-const rs_token *rs_tokens_at(const rs_tokens *t, size_t i)
+const rs_bearer *rs_bearers_at(const rs_bearers *t, size_t i)
 {
     return &t->rows[i];
 }
 
-bool rs_tokens_known(const rs_tokens *t)
+bool rs_bearers_known(const rs_bearers *t)
 {
     return t->seen.there;
 }
 
-bool rs_token_holds(const rs_token *t, long long now)
+bool rs_bearer_holds(const rs_bearer *t, long long now)
 {
     return !t->revoked && (!t->expires || now < t->expires);
 }
 
-size_t rs_tokens_holding(const rs_tokens *t, long long now)
+size_t rs_bearers_holding(const rs_bearers *t, long long now)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < rs_tokens_count(t); i++)
-        n += rs_token_holds(&t->rows[i], now);
+    for (size_t i = 0; i < rs_bearers_count(t); i++)
+        n += rs_bearer_holds(&t->rows[i], now);
     return n;
 }
 
-const rs_token *rs_tokens_hashed(const rs_tokens *t, const char *sha256, long long now)
+const rs_bearer *rs_bearers_hashed(const rs_bearers *t, const char *sha256, long long now)
 {
-    const rs_token *found = NULL;
+    const rs_bearer *found = NULL;
 
-    for (size_t i = 0; i < rs_tokens_count(t); i++)
+    for (size_t i = 0; i < rs_bearers_count(t); i++)
         if (rs_secret_equal(t->rows[i].sha256, sha256))
             found = &t->rows[i];
-    return found && rs_token_holds(found, now) ? found : NULL;
+    return found && rs_bearer_holds(found, now) ? found : NULL;
 }
 
-const rs_token *rs_tokens_find(const rs_tokens *t, const char *text, long long now)
+const rs_bearer *rs_bearers_find(const rs_bearers *t, const char *text, long long now)
 {
     char hash[RS_SHA256_HEX];
 
     if (rs_sha256_of(hash, text, strlen(text), NULL) != RS_OK)
         return NULL;
-    return rs_tokens_hashed(t, hash, now);
+    return rs_bearers_hashed(t, hash, now);
 }
 
-const char *rs_token_filter(const rs_token *t, rs_arena *mem, rs_status *st)
+const char *rs_bearer_filter(const rs_bearer *t, rs_arena *mem, rs_status *st)
 {
     rs_buf b = {0};
     const char *filter = NULL;
@@ -348,7 +348,7 @@ static rs_status lock(const char *path, int *fd, rs_err *err)
     return RS_EIO;
 }
 
-static rs_status save(const rs_tokens *t, const rs_token *more, rs_err *err)
+static rs_status save(const rs_bearers *t, const rs_bearer *more, rs_err *err)
 {
     rs_outfile *f = NULL;
     rs_buf b = {0};
@@ -368,7 +368,7 @@ static rs_status save(const rs_tokens *t, const rs_token *more, rs_err *err)
     return st;
 }
 
-static rs_status check_wanted(const rs_tokens *t, const rs_token *want, rs_err *err)
+static rs_status check_wanted(const rs_bearers *t, const rs_bearer *want, rs_err *err)
 {
     if (!good_text(want->name, RS_TOKEN_NAME))
         return rs_fail(err, RS_EARG, "a name has 1 to %d bytes of UTF-8, and no control characters",
@@ -388,19 +388,19 @@ static rs_status check_wanted(const rs_tokens *t, const rs_token *want, rs_err *
                                                       t->path, RS_TOKENS_MAX);
 }
 
-rs_status rs_tokens_add(const char *path, const rs_token *want, char text[RS_TOKEN_TEXT],
+rs_status rs_bearers_add(const char *path, const rs_bearer *want, char text[RS_TOKEN_TEXT],
                         rs_err *err)
 {
     char secret[RS_SECRET_HEX];
-    rs_token new = *want;
-    rs_tokens *t = NULL;
+    rs_bearer new = *want;
+    rs_bearers *t = NULL;
     rs_status st;
     int fd;
 
     text[0] = '\0';
     if ((st = lock(path, &fd, err)) != RS_OK)
         return st;
-    if ((st = rs_tokens_open(&t, path, err)) == RS_OK &&
+    if ((st = rs_bearers_open(&t, path, err)) == RS_OK &&
         (st = check_wanted(t, want, err)) == RS_OK &&
         (st = rs_secret_make(secret, err)) == RS_OK) {
         snprintf(text, RS_TOKEN_TEXT, "%s%s", PREFIX, secret);
@@ -413,21 +413,21 @@ rs_status rs_tokens_add(const char *path, const rs_token *want, char text[RS_TOK
     }
     if (st != RS_OK)
         rs_secret_wipe(text, RS_TOKEN_TEXT);
-    rs_tokens_close(t);
+    rs_bearers_close(t);
     close(fd);
     return st;
 }
 
-rs_status rs_tokens_revoke(const char *path, const char *name, rs_err *err)
+rs_status rs_bearers_revoke(const char *path, const char *name, rs_err *err)
 {
-    rs_token *found = NULL;
-    rs_tokens *t = NULL;
+    rs_bearer *found = NULL;
+    rs_bearers *t = NULL;
     rs_status st;
     int fd;
 
     if ((st = lock(path, &fd, err)) != RS_OK)
         return st;
-    if ((st = rs_tokens_open(&t, path, err)) == RS_OK) {
+    if ((st = rs_bearers_open(&t, path, err)) == RS_OK) {
         for (size_t i = 0; i < t->n; i++)
             if (strcmp(t->rows[i].name, name) == 0)
                 found = &t->rows[i];
@@ -440,7 +440,7 @@ rs_status rs_tokens_revoke(const char *path, const char *name, rs_err *err)
         if (st == RS_OK)
             st = save(t, NULL, err);
     }
-    rs_tokens_close(t);
+    rs_bearers_close(t);
     close(fd);
     return st;
 }

@@ -14,7 +14,7 @@
  * that a name in the audit log means one token for ever.
  *
  * Changing it: under a lock on "FILE.lock", to a new file that takes the place of the old.
- * Threading: an rs_tokens belongs to one thread; add and revoke may run in any process.
+ * Threading: an rs_bearers belongs to one thread; add and revoke may run in any process.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -58,37 +58,37 @@ typedef struct {
     const char *const *collections;  size_t n_collections;
     char        sha256[RS_SHA256_HEX];
     long long   created, expires, revoked;
-} rs_token;
+} rs_bearer;
 
-typedef struct rs_tokens rs_tokens;
+typedef struct rs_bearers rs_bearers;
 
 /* Read the file; one that is not there is an empty list. RS_ECORRUPT names the line; RS_EARG
  * where others than its owner may write it; RS_EIO, RS_ENOMEM. */
-rs_status rs_tokens_open(rs_tokens **out, const char *path, rs_err *err);
-void      rs_tokens_close(rs_tokens *t);           /* NULL is fine */
+rs_status rs_bearers_open(rs_bearers **out, const char *path, rs_err *err);
+void      rs_bearers_close(rs_bearers *t);           /* NULL is fine */
 /* Read it again where it has changed. After a failure no token holds, until the file can be
  * read again: who was revoked must not come back by a damaged file. */
-rs_status rs_tokens_refresh(rs_tokens *t, rs_err *err);
+rs_status rs_bearers_refresh(rs_bearers *t, rs_err *err);
 
-size_t          rs_tokens_count(const rs_tokens *t);
-const rs_token *rs_tokens_at(const rs_tokens *t, size_t i);    /* until the next refresh */
-bool            rs_tokens_known(const rs_tokens *t);           /* the file is there */
-bool            rs_token_holds(const rs_token *t, long long now);
-size_t          rs_tokens_holding(const rs_tokens *t, long long now);
+size_t          rs_bearers_count(const rs_bearers *t);
+const rs_bearer *rs_bearers_at(const rs_bearers *t, size_t i);    /* until the next refresh */
+bool            rs_bearers_known(const rs_bearers *t);           /* the file is there */
+bool            rs_bearer_holds(const rs_bearer *t, long long now);
+size_t          rs_bearers_holding(const rs_bearers *t, long long now);
 /* The token whose text this is, where it holds at `now`; else NULL. Looks at every token,
  * and takes as long for one as for another. */
-const rs_token *rs_tokens_find(const rs_tokens *t, const char *text, long long now);
+const rs_bearer *rs_bearers_find(const rs_bearers *t, const char *text, long long now);
 /* The one with that hash. */
-const rs_token *rs_tokens_hashed(const rs_tokens *t, const char *sha256, long long now);
+const rs_bearer *rs_bearers_hashed(const rs_bearers *t, const char *sha256, long long now);
 /* What it may see, as a filter (filter.h); NULL for all, or *st RS_ENOMEM. In `mem`. */
-const char *rs_token_filter(const rs_token *t, rs_arena *mem, rs_status *st);
+const char *rs_bearer_filter(const rs_bearer *t, rs_arena *mem, rs_status *st);
 
 /* Make one: name, role, all, collections and expires are read from *want; `text` is shown to
  * whom it is for, and nowhere else. RS_EARG says what is wrong with it. */
-rs_status rs_tokens_add(const char *path, const rs_token *want, char text[RS_TOKEN_TEXT],
+rs_status rs_bearers_add(const char *path, const rs_bearer *want, char text[RS_TOKEN_TEXT],
                         rs_err *err);
 /* RS_ENOENT: no such name; RS_EARG: it was revoked before. */
-rs_status rs_tokens_revoke(const char *path, const char *name, rs_err *err);
+rs_status rs_bearers_revoke(const char *path, const char *name, rs_err *err);
 
 /* "ARCHIVE.tokens" for "ARCHIVE/"; caller rs_free()s, NULL on OOM. */
 char *rs_beside_archive(const char *archive, const char *suffix);
