@@ -369,7 +369,7 @@ static bool find_route(rs_conn *c, bool body_follows)
     int status;
 
     c->x.request = r;
-    c->keep_alive = r->keep_alive;
+    c->keep_alive = r->keep_alive && !r->http10;   /* it would want to be told in an own way */
     c->head_only = r->method == RS_HTTP_HEAD;
     if ((status = rs_target_parse(&c->x.target, r->target, &c->x.mem, &why)) != 0) {
         refuse(c, status, why, body_follows);

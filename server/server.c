@@ -278,7 +278,8 @@ static void take_config(rs_server *s, const rs_config *new)
     const rs_config old = s->config;
     rs_err err = {0};
 
-    if (strcmp(new->log, old.log) != 0 && rs_log_open(*new->log ? new->log : NULL, &err) != RS_OK)
+    if ((*new->log || *old.log) &&             /* the same one too: it may have been moved away */
+        rs_log_open(*new->log ? new->log : NULL, &err) != RS_OK)
         rs_log_error(RS_LOG_ERROR, "log not opened", &err);
     s->config = *new;
     memcpy(s->config.bind, old.bind, sizeof old.bind);

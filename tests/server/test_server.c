@@ -111,6 +111,8 @@ static void test_one_connection_many_requests(void **state)
     hear_end(fd);
     close(fd);
     assert_string_equal(ask(v.port, "GET /healthz HTTP/1.0\r\n\r\n").body, "ok\n");
+    assert_true(ask(v.port, "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").closes);
+    assert_int_equal(ask(v.port, "GET /v1/events HTTP/1.0\r\n\r\n").status, 505);
     serve_end(&v);
 }
 
