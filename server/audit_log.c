@@ -99,10 +99,10 @@ static rs_status put(rs_audit_log *l, int fd, json_t *o, rs_err *err)
     return st;
 }
 
-static void set(json_t *o, const char *key, const char *text)
+/* Nothing is left out of a line: false where there is no memory for it. */
+static bool set(json_t *o, const char *key, const char *text)
 {
-    if (o && text)
-        json_object_set_new(o, key, rs_json_any(text));
+    return o && (!text || json_object_set_new(o, key, rs_json_any(text)) == 0);
 }
 
 /* ---- Files ----------------------------------------------------------- */
@@ -137,13 +137,12 @@ static rs_status rotate(rs_audit_log *l, rs_err *err)
     char *old = rs_sprintf("%s.%010lld", l->path, l->n), *new = rs_sprintf("%s.new", l->path);
     const uint64_t bytes = l->bytes;
     rs_audit_log was = *l;
+    const char *slash = old ? strrchr(old, '/') : NULL;
     json_t *o = begin_line(l, "continue");
     int fd = -1;
     rs_status st = sync_file(l, l->fd, err);
 
-    set(o, "salt", l->salt);
-    set(o, "after", old ? old + (strrchr(old, '/') ? strrchr(old, '/') + 1 - old : 0) : NULL);
-    if (!old || !new || !o)
+    if (!old || !new || !set(o, "salt", l->salt) || !set(o, "after", slash ? slash + 1 : old))
         st = rs_fail(err, RS_ENOMEM, "audit log %s: no memory", l->path);
     if (st == RS_OK && (fd = open(new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) < 0)
         st = rs_fail_errno(err, "create %s", new);
@@ -203,7 +202,10 @@ static rs_status begin_log(rs_audit_log *l, rs_err *err)
         return st;
     memcpy(l->head, rs_audit_nothing, sizeof l->head);
     o = begin_line(l, "begin");
-    set(o, "salt", l->salt);
+    if (!set(o, "salt", l->salt)) {
+        json_decref(o);
+        return rs_fail(err, RS_ENOMEM, "audit log %s: no memory", l->path);
+    }
     st = put(l, l->fd, o, err);
     if (st == RS_OK)
         st = sync_file(l, l->fd, err);
@@ -264,8 +266,10 @@ static rs_status go_on(rs_audit_log *l, rs_err *err)
     if (cut == 0)
         return RS_OK;
     o = begin_line(l, "recovered");
-    if (o)
-        json_object_set_new(o, "cut_bytes", json_integer((json_int_t)cut));
+    if (!o || json_object_set_new(o, "cut_bytes", json_integer((json_int_t)cut)) != 0) {
+        json_decref(o);
+        return rs_fail(err, RS_ENOMEM, "audit log %s: no memory", l->path);
+    }
     return put(l, l->fd, o, err);
 }
 
@@ -322,52 +326,48 @@ void rs_audit_log_close(rs_audit_log *l)
     rs_free(l);
 }
 
-/* What was asked, as the log keeps it. */
-static rs_status set_asked(const rs_audit_log *l, json_t *o, const char *asked, rs_err *err)
+/* What was asked, as the log keeps it; false on OOM. */
+static bool set_asked(const rs_audit_log *l, json_t *o, const char *asked)
 {
     char hash[RS_SHA256_HEX];
     rs_sha256 *h;
 
-    if (!asked || l->plain) {
-        set(o, "asked", asked);
-        return RS_OK;
-    }
+    if (!asked || l->plain)
+        return set(o, "asked", asked);
     if (!(h = rs_sha256_new()))
-        return rs_fail(err, RS_ENOMEM, "audit log: no memory");
+        return false;
     rs_sha256_add(h, l->salt, strlen(l->salt));
     rs_sha256_add(h, asked, strlen(asked));
     rs_sha256_end(h, hash);
-    set(o, "asked_sha256", hash);
-    return RS_OK;
+    return set(o, "asked_sha256", hash);
+}
+
+static bool set_cases(json_t *o, const rs_audit_event *e)
+{
+    json_t *cases = e->n_cases ? json_array() : NULL;
+
+    if (e->n_cases == 0)
+        return true;
+    for (size_t i = 0; i < e->n_cases; i++)
+        if (json_array_append_new(cases, rs_json_any(e->cases[i])) != 0) {
+            json_decref(cases);
+            return false;
+        }
+    return json_object_set_new(o, "cases", cases) == 0;
 }
 
 static rs_status append(rs_audit_log *l, const rs_audit_event *e, rs_err *err)
 {
-    json_t *o = NULL, *cases;
+    json_t *o = NULL;
     rs_status st;
 
     if (l->max_bytes && l->bytes >= l->max_bytes && (st = rotate(l, err)) != RS_OK)
         return st;
-    if (!(o = begin_line(l, rs_audit_name(e->kind))))
-        return rs_fail(err, RS_ENOMEM, "audit log: no memory");
-    set(o, "who", e->who);
-    set(o, "role", e->role);
-    set(o, "from", e->from);
-    set(o, "method", e->method);
-    set(o, "path", e->path);
-    if ((st = set_asked(l, o, e->asked, err)) != RS_OK) {
-        json_decref(o);
-        return st;
-    }
-    if (e->n_cases) {
-        json_object_set_new(o, "cases", cases = json_array());
-        for (size_t i = 0; i < e->n_cases; i++)
-            if (json_array_append_new(cases, rs_json_any(e->cases[i])) != 0)
-                st = RS_ENOMEM;
-    }
-    if (e->status)
-        json_object_set_new(o, "status", json_integer(e->status));
-    if (st != RS_OK) {
+    o = begin_line(l, rs_audit_name(e->kind));
+    if (!o || !set(o, "who", e->who) || !set(o, "role", e->role) || !set(o, "from", e->from) ||
+        !set(o, "method", e->method) || !set(o, "path", e->path) ||
+        !set_asked(l, o, e->asked) || !set_cases(o, e) ||
+        (e->status && json_object_set_new(o, "status", json_integer(e->status)) != 0)) {
         json_decref(o);
         return rs_fail(err, RS_ENOMEM, "audit log: no memory");
     }

@@ -134,6 +134,8 @@ static void write_token(const rs_bearer *t, rs_buf *out)
 
     for (size_t i = 0; i < t->n_collections; i++)
         json_array_append_new(list, rs_json_any(t->collections[i]));
+    if (!t->all && json_array_size(list) != t->n_collections)
+        out->failed = true;                        /* rather none than another list */
     o = json_pack("{s:s,s:s,s:o,s:s,s:I,s:I,s:I}", "name", t->name, "role", rs_role_name(t->role),
                   "collections", list, "sha256", t->sha256, "created", (json_int_t)t->created,
                   "expires", (json_int_t)t->expires, "revoked", (json_int_t)t->revoked);
@@ -348,6 +350,19 @@ static rs_status lock(const char *path, int *fd, rs_err *err)
     return RS_EIO;
 }
 
+/* What the administrator makes, the server of the archive's owner must be able to read. */
+static void give_to_owner(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash && slash > path ? rs_strndup(path, (size_t)(slash - path))
+                                         : rs_strdup(slash ? "/" : ".");
+    struct stat sb;
+
+    if (geteuid() == 0 && folder && stat(folder, &sb) == 0 && sb.st_uid != 0)
+        (void)!chown(path, sb.st_uid, sb.st_gid);
+    rs_free(folder);
+}
+
 static rs_status save(const rs_bearers *t, const rs_bearer *more, rs_err *err)
 {
     rs_outfile *f = NULL;
@@ -363,6 +378,8 @@ static rs_status save(const rs_bearers *t, const rs_bearer *more, rs_err *err)
     if (st == RS_OK) {
         st = rs_outfile_write(f, b.data ? b.data : "", b.len, err);
         st = rs_outfile_end(f, st, err);
+        if (st == RS_OK)
+            give_to_owner(t->path);
     }
     rs_buf_clear(&b);
     return st;

@@ -18,6 +18,9 @@ static int make(void **state)
     make_folder(serve_folder);
     a = open_writer(serve_folder);
     put_one(a, &c);
+    c.key = "hidden";
+    c.collection = "trauma";
+    put_one(a, &c);
     rs_archive_close(a);
     snprintf(tokens, sizeof tokens, "%s.tokens", serve_folder);
     snprintf(audit, sizeof audit, "%s.audit", serve_folder);
@@ -327,6 +330,47 @@ static void test_full_disk(void **state)
     unlink("/dev/full.lock");
 }
 
+/* Without memory nobody is let in further, and what was answered is in the log. */
+static void test_out_of_memory(void **state)
+{
+    static const char *const lines[] = {"GET /v1/cases/one", "GET /v1/cases/hidden", "GET /v1/stats",
+                                        "POST /v1/session", "GET /metrics"};
+    const char *const paths[] = {audit};
+    char token[RS_TOKEN_TEXT], request[512];
+    rs_audit_span span;
+    rs_err err = {0};
+    size_t live = 0, answered = 0;
+    served v;
+
+    (void)state;
+    add("part", RS_ROLE_READER, "chest", token);
+    serve_plan(&v);
+    v.plan.config.rate = 0;
+    serve_begin(&v);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: localhost\r\n"
+                 "Authorization: Bearer %s\r\n\r\n", lines[i], token);
+        for (long k = 0; k < 160; k += k < 60 ? 1 : 5) {
+            int fd = dial(v.port);
+            answer a;
+            answer_kept = answer_end = 0;
+            rs_alloc_fail_after(k);
+            say(fd, request);
+            a = hear(fd);
+            rs_alloc_fail_after(-1);
+            if (a.status == 200 && (i == 1 || i == 4))
+                fail_msg("%s: allocation %ld: %s", lines[i], k, a.body);
+            live += a.status == 200;
+            answered += a.status != 0;
+            hang_up(fd);
+        }
+    }
+    assert_true(live > 20);
+    assert_true(answered > live);
+    serve_end(&v);
+    ok(rs_audit_log_read(paths, 1, NULL, NULL, &span, &err), &err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_session, make, drop),
         cmocka_unit_test_setup_teardown(test_recorded, make, drop),
         cmocka_unit_test_setup_teardown(test_full_disk, make, drop),
+        cmocka_unit_test_setup_teardown(test_out_of_memory, make, drop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

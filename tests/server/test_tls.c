@@ -391,6 +391,37 @@ static void test_out_of_memory(void **state)
     rs_tls_close(t);
 }
 
+/* A server over TLS that runs out of memory at the k-th allocation of a connection. */
+static void test_server_out_of_memory(void **state)
+{
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    int answered = 0;
+    served v;
+
+    (void)state;
+    begin(&v);
+    for (long k = 0; k < 60; k++) {
+        struct timeval wait = {.tv_sec = 5};
+        SSL *ssl = SSL_new(ctx);
+        int fd = dial(v.port);
+        char some[512];
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+        SSL_set_fd(ssl, fd);
+        rs_alloc_fail_after(k);
+        if (SSL_connect(ssl) == 1 && SSL_write(ssl, request, sizeof request - 1) > 0)
+            answered += SSL_read(ssl, some, sizeof some) > 0;
+        rs_alloc_fail_after(-1);
+        SSL_free(ssl);
+        close(fd);
+    }
+    assert_true(answered > 5);
+    rs_free(ask_tls(v.port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                    false));
+    serve_end(&v);
+    SSL_CTX_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_damaged), cmocka_unit_test(test_wrong_files),
         cmocka_unit_test(test_https), cmocka_unit_test(test_others),
         cmocka_unit_test(test_slow_handshake), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_server_out_of_memory),
     };
 
     return cmocka_run_group_tests(tests, make, drop);

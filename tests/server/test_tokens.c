@@ -210,6 +210,7 @@ static void test_out_of_memory(void **state)
         rs_alloc_fail_after(-1);
     }
     assert_int_equal(rs_bearers_count(t), 1);
+    assert_int_equal(rs_bearers_at(t, 0)->n_collections, 2);
     rs_bearers_close(t);
 }
 
