@@ -1,4 +1,4 @@
-/* context.h - is a thing said to be there, not there, perhaps there, or once there?
+/* assertion.h - is a thing said to be there, not there, perhaps there, or once there?
  *
  * ConText (Harkema, Dowling, Thornblade, Chapman, J Biomed Inform 2009), the successor of
  * NegEx (Chapman et al. 2001): a trigger ("no", "may represent", "history of") speaks of
@@ -16,8 +16,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#ifndef RS_ENGINE_CONTEXT_H
-#define RS_ENGINE_CONTEXT_H
+#ifndef RS_ENGINE_ASSERTION_H
+#define RS_ENGINE_ASSERTION_H
 
 #include "base/arena.h"
 #include "engine/lexicon.h"
@@ -26,7 +26,7 @@
 
 /* The state of each of the n tokens of one sentence, which were cut from `text`. Time is
  * linear in n. NULL on OOM. */
-rs_state *rs_context_states(const rs_lexicon *l, const char *text, const rs_token *tokens,
-                            size_t n, rs_arena *mem);
+rs_state *rs_assertion_states(const rs_lexicon *l, const char *text, const rs_token *tokens,
+                              size_t n, rs_arena *mem);
 
 #endif

@@ -1,6 +1,6 @@
-/* context.c - see context.h.
+/* assertion.c - see assertion.h.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "engine/context.h"
+#include "engine/assertion.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -157,8 +157,8 @@ static void say_label(sentence *s)
         say(s, i, s->states[colon]);
 }
 
-rs_state *rs_context_states(const rs_lexicon *l, const char *text, const rs_token *tokens,
-                            size_t n, rs_arena *mem)
+rs_state *rs_assertion_states(const rs_lexicon *l, const char *text, const rs_token *tokens,
+                              size_t n, rs_arena *mem)
 {
     sentence s = {.tokens = tokens, .n = n, .gaps = rs_new(mem, gap, n + 1),
                   .ends = rs_new(mem, bool, n + 1), .ends_normal = rs_new(mem, bool, n + 1),
