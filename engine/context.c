@@ -179,13 +179,15 @@ static void score_all(maker *m)
         for (size_t r = 0; r < m->cases[i].n; r++) {
             rs_candidate *c = &m->cases[i].rows[r];
             double sum = 0, origins = 0;
+            if (m->o->favour && c->cited.section && strcmp(m->o->favour, c->cited.section) == 0)
+                c->worth = 1;
             for (size_t k = 0; k < RS_CONTEXT_ORIGINS; k++)
                 if (asked[k]->n) {
                     origins++;
                     if (c->compared && most[k] > least[k])
                         sum += (c->cosine[k] - least[k]) / (most[k] - least[k]);
                 }
-            c->cited.agreement = 2 * c->words + (origins > 0 ? sum / origins : 0) + c->worth;
+            c->cited.agreement = 2 * c->cited.words + (origins > 0 ? sum / origins : 0) + c->worth;
         }
 }
 

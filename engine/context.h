@@ -56,9 +56,10 @@ typedef struct {
     size_t max_cases;            /* at most; 1..RS_CONTEXT_MAX */
     size_t examples;             /* reports to learn the style from; a quarter of the budget */
     bool   images;               /* paths of images, for generators that see */
+    const char *favour;          /* a section whose worth is 1; NULL for none */
 } rs_context_options;
 
-rs_context_options rs_context_defaults(void);    /* RS_CONTEXT_BUDGET, 8, 0, false */
+rs_context_options rs_context_defaults(void);    /* RS_CONTEXT_BUDGET, 8, 0, false, NULL */
 
 /* One sentence of a report. */
 typedef struct {
@@ -67,7 +68,8 @@ typedef struct {
     size_t      begin, end;      /* where in the report (in the title for "title") */
     rs_state    state;           /* what it says of most of its words */
     const rs_mention *mentions;  size_t n_mentions;      /* positions in `text` */
-    double      agreement;       /* with the query */
+    double      agreement;       /* with the query, 0 to 4; */
+    double      words;           /* of it, the share of what the texts ask for, 0 to 1 */
 } rs_cited;
 
 /* One case. */

@@ -94,9 +94,9 @@ static rs_status words_of(const reader *r, rs_candidate *c)
         share = (double)distinct / (double)q->n_groups;
         if ((asked == RS_STATE_NEGATED) != (c->cited.state == RS_STATE_NEGATED))
             share *= 0.5;
-        c->words += share < 1 ? share : 1;
+        c->cited.words += share < 1 ? share : 1;
     }
-    c->words /= texts ? (double)texts : 1;
+    c->cited.words /= texts ? (double)texts : 1;
     return st;
 }
 

@@ -18,7 +18,6 @@ enum { RS_CONTEXT_ORIGINS = 3 };
 
 typedef struct {
     rs_cited    cited;
-    double      words;                           /* 0 to 1 */
     double      cosine[RS_CONTEXT_ORIGINS];      /* its passage's, where `compared` */
     bool        compared;
     double      worth;                           /* its section's */

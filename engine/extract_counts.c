@@ -1,0 +1,316 @@
+/* extract_counts.c - what the cases have in common and what not: findings and diagnoses
+ * counted over cases. See extract.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/extract_int.h"
+
+#include "engine/db.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_FINDINGS = 6, MOST_DIAGNOSES = 4, MOST_DIFFERENCES = 4, LEAST_CASES = 2 };
+
+static rs_items bit_of(const rs_context_item *item) { return (rs_items)1 << (item->number - 1); }
+
+/* ---- Findings -------------------------------------------------------- */
+
+typedef struct {
+    const char *finding, *name;        /* the lexicon's; as a report writes it, NULL for none */
+    rs_items affirmed, negated, left, right;
+    bool asked, learnt;                /* named by the question, by the learner */
+} finding;
+
+typedef struct { finding *rows; size_t n, cap; } findings;
+
+static finding *row_of(rs_extractor *x, findings *f, const char *name)
+{
+    void *rows = f->rows;
+
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->rows[i].finding, name) == 0)
+            return &f->rows[i];
+    if (!rs_arena_grow(x->mem, &rows, &f->cap, f->n, sizeof *f->rows))
+        return NULL;
+    f->rows = rows;
+    f->rows[f->n] = (finding){.finding = name};
+    return &f->rows[f->n++];
+}
+
+/* What the text names the finding: a name that means it by itself. "The heart is enlarged"
+ * names cardiomegaly by "heart", which does not. NULL for none. */
+static rs_status name_of(rs_extractor *x, const char *text, const rs_mention *m, const char **out)
+{
+    const char *name = rs_arena_strndup(x->mem, text + m->begin, m->end - m->begin), *known;
+    rs_term_kind kind;
+    rs_token *tokens;
+    size_t n;
+    rs_status st;
+
+    *out = NULL;
+    if (!name)
+        return rs_extract_no_memory(x);
+    st = rs_tokens_cut(rs_lexicon_tokens(x->l), name, strlen(name), x->mem, &tokens, &n, x->err);
+    if (st == RS_OK && rs_lexicon_mention(x->l, tokens, n, &known, &kind) == n &&
+        strcmp(known, m->finding) == 0)
+        *out = name;
+    return st;
+}
+
+static rs_status count_sentence(rs_extractor *x, findings *f, const rs_context_item *item,
+                                const rs_cited *c)
+{
+    for (size_t i = 0; i < c->n_mentions; i++) {
+        const rs_mention *m = &c->mentions[i];
+        finding *row = row_of(x, f, m->finding);
+        rs_status st = RS_OK;
+        if (!row)
+            return rs_extract_no_memory(x);
+        if (m->state == RS_STATE_NEGATED)
+            row->negated |= bit_of(item);
+        if (m->state == RS_STATE_AFFIRMED) {
+            row->affirmed |= bit_of(item);
+            row->left |= m->side == RS_SIDE_LEFT ? bit_of(item) : 0;
+            row->right |= m->side == RS_SIDE_RIGHT ? bit_of(item) : 0;
+        }
+        if (!row->name)
+            st = name_of(x, c->text, m, &row->name);
+        if (st != RS_OK)
+            return st;
+    }
+    return RS_OK;
+}
+
+/* Findings that a text of ours or of a learner names. */
+static rs_status mark(rs_extractor *x, findings *f, const char *text, bool learnt)
+{
+    rs_mention *m;
+    size_t n;
+    rs_status st = rs_report_mentions(x->l, text, NULL, 0, x->mem, &m, &n, x->err);
+
+    for (size_t i = 0; st == RS_OK && i < n; i++) {
+        finding *row = row_of(x, f, m[i].finding);
+        if (!row)
+            return rs_extract_no_memory(x);
+        *(learnt ? &row->learnt : &row->asked) = true;
+        if (!row->name)
+            st = name_of(x, text, &m[i], &row->name);
+    }
+    return st;
+}
+
+/* Asked for first, then by cases, then as they come. */
+static int by_cases(const void *a, const void *b)
+{
+    const finding *x = a, *y = b;
+    size_t n = rs_extract_count(x->affirmed), m = rs_extract_count(y->affirmed);
+
+    if (x->asked != y->asked)
+        return x->asked ? -1 : 1;
+    if (n != m)
+        return n > m ? -1 : 1;
+    if (x->affirmed != y->affirmed)
+        return (x->affirmed & -x->affirmed) < (y->affirmed & -y->affirmed) ? -1 : 1;
+    return strcmp(x->finding, y->finding);
+}
+
+static rs_status count_findings(rs_extractor *x, findings *f)
+{
+    rs_status st = RS_OK;
+
+    *f = (findings){0};
+    for (size_t i = 0; i < x->c->n_cases; i++)
+        for (size_t k = 0; st == RS_OK && k < x->c->items[i].n_sentences; k++)
+            st = count_sentence(x, f, &x->c->items[i], &x->c->items[i].sentences[k]);
+    if (st == RS_OK)
+        st = mark(x, f, x->c->question, false);
+    if (st == RS_OK && x->o->learner)
+        st = mark(x, f, x->o->learner, true);
+    for (size_t i = 0; i < f->n; i++)
+        f->rows[i].negated &= ~f->rows[i].affirmed;    /* of two places, one has it */
+    if (f->n)
+        qsort(f->rows, f->n, sizeof *f->rows, by_cases);
+    return st;
+}
+
+rs_status rs_extract_findings(rs_extractor *x)
+{
+    findings f;
+    rs_status st = count_findings(x, &f);
+    size_t said = 0;
+
+    for (size_t i = 0; st == RS_OK && i < f.n && said < MOST_FINDINGS; i++) {
+        const finding *row = &f.rows[i];
+        size_t yes = rs_extract_count(row->affirmed), no = rs_extract_count(row->negated);
+        if (!row->name || (!row->asked && yes < LEAST_CASES))
+            continue;
+        said += yes || no;
+        if (yes)
+            st = rs_extract_say(x, RS_SAY_SHOWS, row->name, yes, x->c->n_cases,
+                                rs_extract_cites(x, row->affirmed));
+        if (st == RS_OK && no && row->asked)
+            st = rs_extract_say(x, RS_SAY_NEGATED, row->name, no, x->c->n_cases,
+                                rs_extract_cites(x, row->negated));
+    }
+    return st;
+}
+
+rs_status rs_extract_differs(rs_extractor *x)
+{
+    findings f;
+    rs_status st = count_findings(x, &f);
+    size_t said = 0;
+
+    for (size_t i = 0; st == RS_OK && i < f.n && said < MOST_DIFFERENCES; i++) {
+        const finding *row = &f.rows[i];
+        const rs_items left = row->left & ~row->right, right = row->right & ~row->left;
+        if (!row->name)
+            continue;
+        if (row->affirmed && row->negated && ++said)
+            st = rs_extract_say(x, RS_SAY_DIFFERS, row->name, rs_extract_cites(x, row->affirmed),
+                                row->name, rs_extract_cites(x, row->negated));
+        if (st == RS_OK && left && right && ++said)
+            st = rs_extract_say(x, RS_SAY_SIDES, row->name, rs_extract_cites(x, left),
+                                row->name, rs_extract_cites(x, right));
+    }
+    return st;
+}
+
+/* ---- Quiz ------------------------------------------------------------ */
+
+static rs_status say_learnt(rs_extractor *x, const finding *row)
+{
+    size_t yes = rs_extract_count(row->affirmed), no = rs_extract_count(row->negated);
+    const rs_items all = (rs_items)(((uint64_t)1 << x->c->n_cases) - 1);
+    rs_status st = RS_OK;
+
+    if (yes)
+        st = rs_extract_say(x, RS_SAY_SHOWS, row->name, yes, x->c->n_cases,
+                            rs_extract_cites(x, row->affirmed));
+    if (st == RS_OK && no)
+        st = rs_extract_say(x, RS_SAY_NEGATED, row->name, no, x->c->n_cases,
+                            rs_extract_cites(x, row->negated));
+    return st == RS_OK && !yes && !no ?
+           rs_extract_say(x, RS_SAY_NOWHERE, row->name, rs_extract_cites(x, all)) : st;
+}
+
+rs_status rs_extract_quiz(rs_extractor *x)
+{
+    findings f;
+    rs_status st = count_findings(x, &f);
+    size_t missed = 0;
+
+    for (size_t i = 0; st == RS_OK && i < f.n; i++)
+        if (f.rows[i].learnt && f.rows[i].name)
+            st = say_learnt(x, &f.rows[i]);
+    for (size_t i = 0; st == RS_OK && i < f.n && missed < MOST_FINDINGS; i++) {
+        const finding *row = &f.rows[i];
+        size_t yes = rs_extract_count(row->affirmed);
+        if (row->learnt || !row->name || yes < LEAST_CASES)
+            continue;
+        missed++;
+        st = rs_extract_say(x, RS_SAY_MISSED, row->name, yes, x->c->n_cases,
+                            rs_extract_cites(x, row->affirmed));
+    }
+    return st;
+}
+
+/* ---- Diagnoses ------------------------------------------------------- */
+
+typedef struct {
+    const char *name;                  /* the shortest of them, which all others hold */
+    rs_shingles stems;
+    rs_items    cases;
+} diagnosis;
+
+typedef struct { diagnosis *rows; size_t n, cap; } diagnoses;
+
+static rs_status count_one(rs_extractor *x, diagnoses *d, const char *name, rs_items bit)
+{
+    rs_shingles stems;
+    void *rows = d->rows;
+    size_t n;
+    rs_status st = rs_extract_stems(x, name, &stems, &n);
+
+    if (st != RS_OK || stems.n == 0)
+        return st;
+    for (size_t i = 0; i < d->n; i++) {
+        diagnosis *row = &d->rows[i];
+        bool more = rs_shingles_within(&row->stems, &stems) >= 1;
+        if (!more && rs_shingles_within(&stems, &row->stems) < 1)
+            continue;
+        row->cases |= bit;
+        if (!more) {
+            row->name = name;
+            row->stems = stems;
+        }
+        return RS_OK;
+    }
+    if (!rs_arena_grow(x->mem, &rows, &d->cap, d->n, sizeof *d->rows))
+        return rs_extract_no_memory(x);
+    d->rows = rows;
+    d->rows[d->n++] = (diagnosis){name, stems, bit};
+    return RS_OK;
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const diagnosis *x = a, *y = b;
+    size_t n = rs_extract_count(x->cases), m = rs_extract_count(y->cases);
+
+    if (n != m)
+        return n > m ? -1 : 1;
+    if (x->cases != y->cases)
+        return (x->cases & -x->cases) < (y->cases & -y->cases) ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static rs_status count_diagnoses(rs_extractor *x, diagnoses *d)
+{
+    rs_status st = RS_OK;
+
+    *d = (diagnoses){0};
+    for (size_t i = 0; i < x->c->n_cases; i++)
+        for (size_t k = 0; st == RS_OK && k < x->c->items[i].n_diagnoses; k++)
+            st = count_one(x, d, x->c->items[i].diagnoses[k], (rs_items)1 << i);
+    if (d->n)
+        qsort(d->rows, d->n, sizeof *d->rows, by_count);
+    return st;
+}
+
+rs_status rs_extract_diagnoses(rs_extractor *x)
+{
+    diagnoses d;
+    rs_items rest = 0;
+    rs_status st = count_diagnoses(x, &d);
+
+    for (size_t i = 0; st == RS_OK && i < d.n && i < MOST_DIAGNOSES; i++)
+        st = rs_extract_say(x, RS_SAY_DIAGNOSIS, rs_extract_count(d.rows[i].cases), x->c->n_cases,
+                            d.rows[i].name, rs_extract_cites(x, d.rows[i].cases));
+    for (size_t i = MOST_DIAGNOSES; i < d.n; i++)
+        rest |= d.rows[i].cases;
+    for (size_t i = 0; i < d.n && i < MOST_DIAGNOSES; i++)
+        rest &= ~d.rows[i].cases;
+    return st == RS_OK && rs_extract_count(rest) > 1 ?
+           rs_extract_say(x, RS_SAY_OTHERS, rs_extract_cites(x, rest)) : st;
+}
+
+rs_status rs_extract_for_against(rs_extractor *x)
+{
+    diagnoses d;
+    rs_status st = count_diagnoses(x, &d);
+
+    for (size_t i = 0; st == RS_OK && i < d.n && i < MOST_DIAGNOSES; i++)
+        for (int against = 0; st == RS_OK && against < 2; against++) {
+            rs_sayable *best = rs_extract_best(x, d.rows[i].cases, against);
+            const char *cites;
+            if (!best || (against && best->cited->words <= 0))
+                continue;
+            best->said = true;
+            cites = rs_extract_cites(x, bit_of(best->item));
+            st = against ? rs_extract_say(x, RS_SAY_AGAINST, d.rows[i].name,
+                                          rs_extract_quote(x, best->cited), cites)
+                         : rs_extract_say(x, RS_SAY_FOR, d.rows[i].name,
+                                          rs_extract_quote(x, best->cited), cites);
+        }
+    return st;
+}
