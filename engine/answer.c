@@ -97,31 +97,72 @@ static void sort_once(numbers *list)
     list->n = kept;
 }
 
+/* One sentence being read. */
+typedef struct {
+    rs_arena *mem;
+    numbers   cites;                   /* of all of it */
+    rs_buf    bare;
+    void     *pieces;
+    size_t    n, cap;
+} sentence_reader;
+
+/* Text and the citations behind it; false on OOM. */
+static bool add_piece(sentence_reader *r, const char *text, size_t len, const numbers *cites)
+{
+    rs_piece piece = {rs_arena_strndup(r->mem, text, len), cites->rows, cites->n};
+
+    if (!piece.text || !rs_arena_grow(r->mem, &r->pieces, &r->cap, r->n, sizeof piece))
+        return false;
+    ((rs_piece *)r->pieces)[r->n++] = piece;
+    return true;
+}
+
+/* "effusion [1]." becomes "effusion." */
+static void add_bare(rs_buf *to, const char *text, size_t len)
+{
+    if (len && strchr(".,;", *text) && to->len && to->data[to->len - 1] == ' ')
+        to->len--;
+    rs_buf_append(to, text, len);
+}
+
+/* The citations at *s, one behind the other; *s behind them. */
+static bool read_citations(sentence_reader *r, const char **s, numbers *here)
+{
+    size_t len;
+
+    while ((len = citation_len(*s)) > 0) {
+        if (!add_citation(here, *s + 1, *s + len - 1) ||
+            !add_citation(&r->cites, *s + 1, *s + len - 1))
+            return false;
+        *s += len;
+        if (**s == ' ' && citation_len(*s + 1))
+            ++*s;
+    }
+    return true;
+}
+
 rs_status rs_sentence_read(const char *part, const char *text, rs_arena *mem, rs_sentence *out,
                            rs_err *err)
 {
-    numbers list = {.mem = mem};
-    rs_buf bare = {0};
+    sentence_reader r = {.mem = mem, .cites = {.mem = mem}};
     bool room = true;
 
     for (const char *s = text; *s && room;) {
-        size_t len = citation_len(s);
-        if (!len) {
-            if (!(strchr(".,;", *s) && bare.len && bare.data[bare.len - 1] == ' '))
-                rs_buf_putc(&bare, *s);
-            else
-                bare.data[bare.len - 1] = *s;    /* "effusion ." */
+        numbers here = {.mem = mem};
+        const char *from = s;
+        while (*s && !citation_len(s))
             s++;
-            continue;
-        }
-        room = add_citation(&list, s + 1, s + len - 1);
-        s += len;
+        add_bare(&r.bare, from, (size_t)(s - from));
+        const size_t len = (size_t)(s - from);
+        room = read_citations(&r, &s, &here) && add_piece(&r, from, len, &here);
     }
-    sort_once(&list);
-    *out = (rs_sentence){.part = part, .cites = list.rows, .n_cites = list.n};
+    sort_once(&r.cites);
+    *out = (rs_sentence){.part = part, .cites = r.cites.rows, .n_cites = r.cites.n,
+                         .pieces = r.pieces, .n_pieces = r.n};
     out->text = rs_arena_strdup(mem, text);
-    out->bare = bare.failed ? NULL : rs_arena_strndup(mem, bare.data ? bare.data : "", bare.len);
-    rs_buf_clear(&bare);
+    out->bare = r.bare.failed ? NULL :
+                rs_arena_strndup(mem, r.bare.data ? r.bare.data : "", r.bare.len);
+    rs_buf_clear(&r.bare);
     return room && out->text && out->bare ? RS_OK : rs_fail(err, RS_ENOMEM, "answer: no memory");
 }
 

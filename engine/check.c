@@ -113,15 +113,22 @@ static rs_status read_evidence(rs_checker *k)
     return st;
 }
 
-static rs_status cited_lines(const rs_checker *k, const rs_sentence *s, rs_lines *out)
+static bool is_cited(const size_t *cites, size_t n, size_t item)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cites[i] == item)
+            return true;
+    return false;
+}
+
+static rs_status cited_lines(const rs_checker *k, const size_t *cites, size_t n, rs_lines *out)
 {
     *out = (rs_lines){rs_new(k->mem, const rs_line *, k->n + 1), 0};
     if (!out->rows)
         return rs_check_no_memory(k);
     for (size_t i = 0; i < k->n; i++)
-        for (size_t c = 0; c < s->n_cites; c++)
-            if (k->lines[i].item == s->cites[c])
-                out->rows[out->n++] = &k->lines[i];
+        if (is_cited(cites, n, k->lines[i].item))
+            out->rows[out->n++] = &k->lines[i];
     return RS_OK;
 }
 
@@ -157,28 +164,27 @@ static bool named(const rs_line *a, size_t at, const rs_lines *cited)
     return false;
 }
 
-static double support_of(const rs_line *a, const rs_lines *cited, size_t *content,
-                         const char **missing)
-{
-    size_t held = 0;
+/* Content words of a line, and how many of them the cited have. */
+typedef struct { size_t content, held; const char *missing; } support;
 
-    *content = 0;
+static void add_support(const rs_line *a, const rs_lines *cited, support *s)
+{
     for (size_t i = 0; i < a->n; i++) {
         if (!a->content[i])
             continue;
-        ++*content;
+        s->content++;
         if (any_has(cited, a->tokens[i].text) || named(a, i, cited))
-            held++;
-        else if (!*missing)
-            *missing = a->tokens[i].text;
+            s->held++;
+        else if (!s->missing)
+            s->missing = a->tokens[i].text;
     }
-    return *content ? (double)held / (double)*content : 1;
 }
 
 /* The cited sentence that has most of its words, for its share of others. */
-static void find_nearest(const rs_line *a, const rs_lines *cited, rs_checked *r)
+static void find_nearest(const rs_line *a, const rs_lines *cited, double *best_share,
+                         rs_checked *r)
 {
-    double best = 0;
+    double best = *best_share;
 
     for (size_t i = 0; i < cited->n; i++) {
         const rs_line *e = cited->rows[i];
@@ -193,10 +199,11 @@ static void find_nearest(const rs_line *a, const rs_lines *cited, rs_checked *r)
             r->nearest = e->cited;
         }
     }
+    *best_share = best;
 }
 
 /* Half of what is missing, as far as a cited sentence is near in meaning: from a cosine of 0.5. */
-static rs_status add_meaning(const rs_checker *k, const rs_line *a, const rs_lines *cited,
+static rs_status add_meaning(const rs_checker *k, const char *text, const rs_lines *cited,
                              rs_checked *r)
 {
     const size_t dim = rs_encoder_dim(k->o->encoder);
@@ -207,7 +214,7 @@ static rs_status add_meaning(const rs_checker *k, const rs_line *a, const rs_lin
 
     if (!texts || !x)
         return rs_check_no_memory(k);
-    texts[0] = a->text;
+    texts[0] = text;
     for (size_t i = 0; i < cited->n; i++)
         texts[i + 1] = cited->rows[i]->text;
     st = rs_encoder_texts(k->o->encoder, texts, cited->n + 1, k->o->pool, x, NULL, k->err);
@@ -294,40 +301,143 @@ static bool is_heading(const char *text)
     return len && text[len - 1] == ':';
 }
 
-static rs_status check_sentence(rs_checker *k, rs_checked *r)
+/* The end of a label of ours, "For meningioma: ", behind which a statement of its own
+ * begins; 0 for none. */
+static size_t own_label(const char *text)
 {
-    const rs_sentence *s = r->sentence;
-    const char *missing = NULL;
+    static const char *const labels[] = {"For ", "Against ", "Nearest case of another diagnosis:",
+                                         "Of that case:", "Missing:", "Diagnosis in ",
+                                         "Conclusion in "};
+
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+        if (begins(text, labels[i])) {
+            const char *colon = strstr(text, ": ");
+            return colon ? (size_t)(colon - text) + 2 : 0;
+        }
+    return 0;
+}
+
+/* What is gathered over the pieces of a sentence. */
+typedef struct {
+    rs_checker *k;
+    rs_checked *r;
+    size_t  *cites;  size_t n_cites;   /* that the next piece is checked against */
+    bool     used;                     /* a piece was */
+    support  s;
+    double   share;                    /* of the nearest line */
+} piece_check;
+
+static rs_status check_line(piece_check *p, const char *text)
+{
+    rs_checker *k = p->k;
+    rs_checked *r = p->r;
     rs_lines cited;
     rs_line a;
-    size_t content;
-    rs_status st = rs_line_read(k, s->bare, &a);
+    rs_status st = rs_line_read(k, text, &a);
 
-    if (st != RS_OK || (st = cited_lines(k, s, &cited)) != RS_OK)
+    if (st != RS_OK || (st = cited_lines(k, p->cites, p->n_cites, &cited)) != RS_OK)
         return st;
-    r->support = support_of(&a, &cited, &content, &missing);
-    r->claim = (content > 0 || a.n_amounts > 0) && !is_heading(s->bare) &&
-               !begins(s->bare, nothing);
-    if (begins(s->bare, nothing))
-        r->support = 1;
-    check_citations(k, r);
-    if (!r->claim || s->n_cites == 0)
-        return RS_OK;
     check_counts(k, &a, r);
-    if (begins(s->bare, nowhere)) {
-        r->support = 1;
-        check_nowhere(&a, &cited, r);
+    if (cited.n == 0)
         return RS_OK;
-    }
-    find_nearest(&a, &cited, r);
-    if (k->o->encoder && r->support < 1 && (st = add_meaning(k, &a, &cited, r)) != RS_OK)
-        return st;
-    if (r->support < k->o->support)
-        rs_check_flag(r, RS_FLAG_UNSUPPORTED, missing);
+    find_nearest(&a, &cited, &p->share, r);
+    add_support(&a, &cited, &p->s);
     rs_check_mentions(&a, &cited, r);
     rs_check_states(&a, &cited, r);
     rs_check_sides(&a, &cited, r);
     rs_check_amounts(&a, &cited, r);
+    return RS_OK;
+}
+
+/* Does a text say anything that could be wrong? */
+static rs_status says_something(rs_checker *k, const char *text, bool *out)
+{
+    rs_line a;
+    rs_status st = rs_line_read(k, text, &a);
+
+    *out = false;
+    for (size_t i = 0; st == RS_OK && i < a.n; i++)
+        *out |= a.content[i] || a.sides[i] != RS_SIDE_NONE;
+    *out |= st == RS_OK && a.n_amounts > 0;
+    return st;
+}
+
+/* A piece is checked against its own citations and those before it that had nothing to say
+ * ("Cases [1] and [2] show ..."); what stands behind the last ones, against those. */
+static rs_status check_piece(piece_check *p, const rs_piece *piece)
+{
+    size_t label = own_label(piece->text);
+    bool says;
+    rs_status st = says_something(p->k, piece->text, &says);
+
+    if (p->used && piece->n_cites && st == RS_OK) {
+        p->n_cites = 0;
+        p->used = false;
+    }
+    for (size_t i = 0; i < piece->n_cites; i++)
+        p->cites[p->n_cites++] = piece->cites[i];
+    if (st != RS_OK || !says)
+        return st;
+    p->used = true;
+    if (label) {
+        char *head = rs_arena_strndup(p->k->mem, piece->text, label);
+        st = head ? check_line(p, head) : rs_check_no_memory(p->k);
+    }
+    return st == RS_OK ? check_line(p, piece->text + label) : st;
+}
+
+static rs_status check_pieces(rs_checker *k, rs_checked *r, piece_check *p)
+{
+    const rs_sentence *s = r->sentence;
+    size_t most = 0;
+    rs_status st = RS_OK;
+
+    for (size_t i = 0; i < s->n_pieces; i++)
+        most += s->pieces[i].n_cites;
+    *p = (piece_check){.k = k, .r = r, .cites = rs_new(k->mem, size_t, most + 1)};
+    if (!p->cites)
+        return rs_check_no_memory(k);
+    for (size_t i = 0; st == RS_OK && i < s->n_pieces; i++)
+        st = check_piece(p, &s->pieces[i]);
+    return st;
+}
+
+static rs_status check_absence(rs_checker *k, rs_checked *r)
+{
+    rs_lines cited;
+    rs_line a;
+    rs_status st = rs_line_read(k, r->sentence->bare, &a);
+
+    if (st == RS_OK)
+        st = cited_lines(k, r->sentence->cites, r->sentence->n_cites, &cited);
+    if (st == RS_OK)
+        check_nowhere(&a, &cited, r);
+    return st;
+}
+
+static rs_status check_sentence(rs_checker *k, rs_checked *r)
+{
+    const rs_sentence *s = r->sentence;
+    rs_lines cited;
+    piece_check p;
+    bool says;
+    rs_status st = says_something(k, s->bare, &says);
+
+    r->support = 1;
+    r->claim = says && !is_heading(s->bare) && !begins(s->bare, nothing);
+    check_citations(k, r);
+    if (st != RS_OK || !r->claim || s->n_cites == 0)
+        return st;
+    if (begins(s->bare, nowhere))
+        return check_absence(k, r);
+    if ((st = check_pieces(k, r, &p)) != RS_OK ||
+        (st = cited_lines(k, s->cites, s->n_cites, &cited)) != RS_OK)
+        return st;
+    r->support = p.s.content ? (double)p.s.held / (double)p.s.content : 1;
+    if (k->o->encoder && r->support < 1 && (st = add_meaning(k, s->bare, &cited, r)) != RS_OK)
+        return st;
+    if (r->support < k->o->support)
+        rs_check_flag(r, RS_FLAG_UNSUPPORTED, p.s.missing);
     return RS_OK;
 }
 

@@ -90,10 +90,19 @@ static bool said_alike(const rs_line *a, size_t at, const rs_lines *cited)
     return alike || !found || (w.n > 1 && best == 0);
 }
 
+/* Is the token part of a finding? Those are compared as findings. */
+static bool in_mention(const rs_line *a, size_t at)
+{
+    for (size_t m = 0; m < a->n_mentions; m++)
+        if (a->tokens[at].begin >= a->mentions[m].begin && a->tokens[at].end <= a->mentions[m].end)
+            return true;
+    return false;
+}
+
 void rs_check_states(const rs_line *a, const rs_lines *cited, rs_checked *r)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (a->content[i] && !said_alike(a, i, cited))
+        if (a->content[i] && !in_mention(a, i) && !said_alike(a, i, cited))
             rs_check_flag(r, RS_FLAG_NEGATION, a->tokens[i].text);
 }
 
@@ -164,26 +173,52 @@ void rs_check_sides(const rs_line *a, const rs_lines *cited, rs_checked *r)
 
 /* ---- Findings -------------------------------------------------------- */
 
-static void check_mention(const rs_mention *m, const rs_lines *cited, rs_checked *r)
+/* The content words around a finding. */
+static window around_mention(const rs_line *a, const rs_mention *m)
 {
-    bool named = false, alike = false, sided = false, side = false;
-    rs_side other = RS_SIDE_NONE;
+    size_t first = 0;
 
-    for (size_t i = 0; i < cited->n; i++)
-        for (size_t k = 0; k < cited->rows[i]->n_mentions; k++) {
-            const rs_mention *e = &cited->rows[i]->mentions[k];
-            if (strcmp(e->finding, m->finding) != 0)
+    while (first < a->n && a->tokens[first].begin < m->begin)
+        first++;
+    return around(a, first < a->n ? first : 0);
+}
+
+/* Does `said` serve for side `m`, where the other side was seen too or not? Left and right
+ * are both. */
+static bool side_serves(rs_side said, rs_side m, rs_side seen)
+{
+    return serves(said, m) || (m == RS_SIDE_BILATERAL && seen != RS_SIDE_NONE &&
+                               said != RS_SIDE_NONE && said != seen);
+}
+
+static void check_mention(const rs_line *a, const rs_mention *m, const rs_lines *cited,
+                          rs_checked *r)
+{
+    const window w = around_mention(a, m);
+    bool named = false, alike = false, sided = false, side = false;
+    rs_side seen = RS_SIDE_NONE;
+    size_t best = 0;
+
+    for (size_t i = 0; i < cited->n; i++) {
+        const rs_line *e = cited->rows[i];
+        const size_t shared = overlap(&w, e);
+        for (size_t k = 0; k < e->n_mentions; k++) {
+            const rs_mention *x = &e->mentions[k];
+            if (strcmp(x->finding, m->finding) != 0)
                 continue;
+            if (!named || shared > best) {
+                best = shared;
+                alike = false;
+            }
             named = true;
-            if (polarity_of(e->state) != polarity_of(m->state))
+            if (polarity_of(x->state) != polarity_of(m->state))
                 continue;
-            alike = true;
-            sided |= e->side != RS_SIDE_NONE;
-            side |= serves(e->side, m->side) ||            /* left and right are both */
-                    (m->side == RS_SIDE_BILATERAL && other != RS_SIDE_NONE && e->side != other &&
-                     e->side != RS_SIDE_NONE);
-            other = e->side != RS_SIDE_NONE ? e->side : other;
+            alike |= shared == best;
+            sided |= x->side != RS_SIDE_NONE;
+            side |= side_serves(x->side, m->side, seen);
+            seen = x->side != RS_SIDE_NONE ? x->side : seen;
         }
+    }
     if (!named)
         rs_check_flag(r, RS_FLAG_UNSUPPORTED, m->finding);
     else if (!alike)
@@ -195,7 +230,7 @@ static void check_mention(const rs_mention *m, const rs_lines *cited, rs_checked
 void rs_check_mentions(const rs_line *a, const rs_lines *cited, rs_checked *r)
 {
     for (size_t i = 0; i < a->n_mentions; i++)
-        check_mention(&a->mentions[i], cited, r);
+        check_mention(a, &a->mentions[i], cited, r);
 }
 
 /* ---- Numbers --------------------------------------------------------- */

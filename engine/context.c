@@ -156,6 +156,47 @@ static rs_status read_contrast(maker *m)
     return RS_OK;
 }
 
+/* ---- What names what was asked for ----------------------------------- */
+
+static bool words_only(const rs_query *q)
+{
+    for (size_t i = 0; i < q->n_parts; i++)
+        if (!q->parts[i].text && q->parts[i].weight > 0)
+            return false;
+    return true;
+}
+
+static double most_words(const rs_context_case *c)
+{
+    double most = 0;
+
+    for (size_t r = 0; r < c->n; r++)
+        most = fmax(most, c->rows[r].cited.words);
+    return most;
+}
+
+/* Leave out hits that name far less of it than the best does; contrasts stay. */
+static void drop_silent(maker *m)
+{
+    double most = 0;
+    size_t kept = 0, hits = 0;
+
+    for (size_t i = 0; i < m->n_hits; i++)
+        most = fmax(most, most_words(&m->cases[i]));
+    if (!words_only(m->q) || most <= 0)
+        return;
+    for (size_t i = 0; i < m->n; i++) {
+        if (i < m->n_hits && most_words(&m->cases[i]) < RS_CONTEXT_WORDS * most) {
+            m->out->end = "words";
+            continue;
+        }
+        hits += i < m->n_hits;
+        m->cases[kept++] = m->cases[i];
+    }
+    m->n = kept;
+    m->n_hits = hits;
+}
+
 /* ---- Agreement ------------------------------------------------------- */
 
 /* Each origin's cosines to 0..1 over all sentences; then the sum of context.h. */
@@ -424,6 +465,7 @@ rs_status rs_context_make(rs_archive *a, const rs_query *q, const rs_result *r,
         (st = put_question(&m)) != RS_OK || (st = read_hits(&m)) != RS_OK ||
         (st = read_contrast(&m)) != RS_OK)
         return st;
+    drop_silent(&m);
     score_all(&m);
     if ((st = take_examples(&m, &left)) != RS_OK)
         return st;

@@ -5,7 +5,8 @@
  *
  * How many. Never a fixed k. A case whose fused score is below RS_CONTEXT_FLOOR of the best
  * one's does not count; behind the second case, the list ends where a score is less than
- * RS_CONTEXT_DROP of the one before. "Nothing similar enough" (rs_result.verdict) leaves
+ * RS_CONTEXT_DROP of the one before. To a question of words alone, a case counts of which some
+ * sentence names RS_CONTEXT_WORDS as much of what is asked for as the best case's best does. "Nothing similar enough" (rs_result.verdict) leaves
  * RS_CONTEXT_NOTHING cases: enough to see how far away they are. Cases whose reports are
  * nearly the same (three-word shingles, Jaccard >= RS_CONTEXT_SAME, shingle.h) are folded
  * into the best of them, which then stands for them by name.
@@ -48,6 +49,7 @@
 #define RS_CONTEXT_FLOOR 0.4
 #define RS_CONTEXT_DROP  0.7
 #define RS_CONTEXT_SAME  0.7
+#define RS_CONTEXT_WORDS 0.5
 
 enum { RS_CONTEXT_NOTHING = 2, RS_CONTEXT_BUDGET = 1500, RS_CONTEXT_MAX = 24 };
 
@@ -81,7 +83,8 @@ typedef struct {
     rs_tier     tier;
     double      score;           /* fused, 0 for a contrast */
     const char *const *diagnoses; size_t n_diagnoses;    /* labels; else its diagnosis; else what
-                                                            its impression affirms */
+                                                            its impression affirms, */
+    bool        concluded;       /* which this says */
     const rs_cited *sentences;   size_t n_sentences;     /* in the order of the report */
     const char *const *folded;   size_t n_folded;        /* keys of those it stands for */
     const char *image;           /* path; NULL unless asked for */
@@ -97,8 +100,8 @@ typedef struct {
     const size_t *order;         /* [n] indices of items, as shown */
     const rs_context_example *examples; size_t n_examples;
     rs_verdict  verdict;
-    const char *end;             /* why there are not more cases: "score", "verdict", "budget",
-                                    "most", "hits" */
+    const char *end;             /* why there are not more cases: "score", "verdict", "words",
+                                    "budget", "most", "hits" */
     const char *fence;           /* see clean.h */
     size_t      budget, tokens;
 } rs_context;

@@ -317,6 +317,7 @@ static rs_status add_diagnoses(reader *r)
         if (c->section && strcmp(c->section, "impression") == 0)
             st = affirmed(r, c, names, &n, MOST);
     }
+    item->concluded = !told && n > 0;
     item->diagnoses = names;
     item->n_diagnoses = n;
     return st;

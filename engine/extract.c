@@ -12,9 +12,10 @@
 #include <string.h>
 
 /* Sentences of one part, of one case in it; words of one sentence; what counts as said. */
-enum { MOST_SENTENCES = 4, MOST_A_CASE = 2, MOST_WORDS = 60, MOST_DRAFT = 8 };
+enum { MOST_SENTENCES = 4, MOST_A_CASE = 2, LEAST_WORDS = 3, MOST_WORDS = 60, MOST_DRAFT = 8 };
 #define SAID 0.6
 #define LIKE 0.5
+#define ASKED 0.6
 
 /* ---- Saying ---------------------------------------------------------- */
 
@@ -39,6 +40,8 @@ rs_status rs_extract_say(rs_extractor *x, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, (size_t)len + 1, fmt, args);
     va_end(args);
+    if (*text >= 'a' && *text <= 'z')
+        *text = (char)(*text - 'a' + 'A');
     st = rs_sentence_read(x->part, text, x->mem, &((rs_sentence *)x->out)[x->n_out], x->err);
     x->n_out += st == RS_OK;
     return st;
@@ -111,7 +114,7 @@ static rs_status collect(rs_extractor *x)
             st = rs_extract_stems(x, row->cited->text, &row->words, &row->n_words);
             if (st != RS_OK)
                 return st;
-            x->n += row->n_words <= MOST_WORDS && row->words.n > 0;
+            x->n += row->n_words <= MOST_WORDS && row->n_words >= LEAST_WORDS && row->words.n > 0;
         }
     return RS_OK;
 }
@@ -182,7 +185,7 @@ typedef struct {
     bool (*section)(const char *section);
     size_t most, most_a_case;
     bool   strict;               /* as of one report */
-    bool   asked;                /* only what names something that the query asks for */
+    double asked;                /* only what names so much of what the query asks for */
 } choice;
 
 static bool any_of(const char *section, const char *const *names)
@@ -196,7 +199,8 @@ static bool any_of(const char *section, const char *const *names)
 static bool answers(const char *section)
 {
     static const char *const others[] = {"technique", "comparison", "discussion",
-                                         "recommendation", "history", NULL};
+                                         "recommendation", "history", "differential",
+                                         "diagnosis", "title", NULL};
     return !any_of(section, others);
 }
 
@@ -218,12 +222,26 @@ static bool discusses(const char *section)
     return any_of(section, names);
 }
 
+/* Has it findings, all of which are said already? */
+static bool nothing_new(const rs_extractor *x, const rs_cited *c)
+{
+    for (size_t m = 0; m < c->n_mentions; m++) {
+        bool said = false;
+        for (size_t i = 0; i < x->n && !said; i++)
+            for (size_t k = 0; x->rows[i].said && k < x->rows[i].cited->n_mentions; k++)
+                said |= strcmp(x->rows[i].cited->mentions[k].finding, c->mentions[m].finding) == 0;
+        if (!said)
+            return false;
+    }
+    return c->n_mentions > 0;
+}
+
 static bool fits(const rs_extractor *x, const rs_sayable *row, const choice *how)
 {
     size_t of_case = 0;
 
     if (row->said || row->item->contrast || !how->section(row->cited->section) ||
-        (how->asked && row->cited->words <= 0))
+        row->cited->words < how->asked)
         return false;
     for (size_t i = 0; i < x->n; i++) {
         const rs_sayable *other = &x->rows[i];
@@ -236,7 +254,7 @@ static bool fits(const rs_extractor *x, const rs_sayable *row, const choice *how
             (how->strict && numbers_only(row, other)))
             return false;
     }
-    return of_case < how->most_a_case;
+    return of_case < how->most_a_case && !(how->strict && nothing_new(x, row->cited));
 }
 
 static double marginal(const rs_extractor *x, const rs_sayable *row)
@@ -305,24 +323,31 @@ static rs_status say_cases(rs_extractor *x)
                               : rs_extract_say(x, RS_SAY_MANY, x->c->n_cases, cites);
 }
 
+/* To words, what names most of them, or ASKED as much. */
 static rs_status say_sentences(rs_extractor *x)
 {
-    return say_best(x, &(choice){answers, MOST_SENTENCES, MOST_A_CASE, false, x->o->words_only});
+    double most = 0;
+
+    for (size_t i = 0; i < x->n; i++)
+        if (answers(x->rows[i].cited->section) && x->rows[i].cited->words > most)
+            most = x->rows[i].cited->words;
+    return say_best(x, &(choice){answers, MOST_SENTENCES, MOST_A_CASE, false,
+                                 x->o->words_only ? ASKED * most : 0});
 }
 
 static rs_status say_discussion(rs_extractor *x)
 {
-    return say_best(x, &(choice){discusses, MOST_SENTENCES, MOST_A_CASE, false, false});
+    return say_best(x, &(choice){discusses, MOST_SENTENCES, MOST_A_CASE, false, 0});
 }
 
 static rs_status say_draft(rs_extractor *x)
 {
-    return say_best(x, &(choice){describes, MOST_DRAFT, MOST_DRAFT, true, false});
+    return say_best(x, &(choice){describes, MOST_DRAFT, MOST_DRAFT, true, 0});
 }
 
 static rs_status say_impression(rs_extractor *x)
 {
-    return say_best(x, &(choice){concludes, 2, 1, true, false});
+    return say_best(x, &(choice){concludes, 2, 1, true, 0});
 }
 
 static rs_status say_contrast(rs_extractor *x)
@@ -332,8 +357,9 @@ static rs_status say_contrast(rs_extractor *x)
         const char *cites = rs_extract_cites(x, (rs_items)1 << i);
         rs_sayable *best;
         rs_status st = RS_OK;
-        if (item->n_diagnoses)
-            st = rs_extract_say(x, RS_SAY_CONTRAST, item->diagnoses[0], cites);
+        if (item->n_diagnoses == 0)
+            continue;                            /* it could not be said what it is */
+        st = rs_extract_say(x, RS_SAY_CONTRAST, item->diagnoses[0], cites);
         if (st == RS_OK && (best = rs_extract_best(x, (rs_items)1 << i, false)) != NULL)
             st = rs_extract_say(x, RS_SAY_CONTRASTS, rs_extract_quote(x, best->cited), cites);
         if (st != RS_OK)

@@ -12,6 +12,29 @@ enum { MOST_FINDINGS = 6, MOST_DIAGNOSES = 4, MOST_DIFFERENCES = 4, LEAST_CASES 
 
 static rs_items bit_of(const rs_context_item *item) { return (rs_items)1 << (item->number - 1); }
 
+/* Says of this case, not of such cases or of what might be. */
+static bool of_the_case(const char *section)
+{
+    static const char *const others[] = {"technique", "comparison", "discussion", "differential",
+                                         "recommendation", "history"};
+
+    for (size_t i = 0; section && i < sizeof others / sizeof *others; i++)
+        if (strcmp(section, others[i]) == 0)
+            return false;
+    return true;
+}
+
+/* Names that say too little to be counted, unless they are asked for. */
+static bool is_vague(const char *finding)
+{
+    static const char *const names[] = {"abnormality", "lesion", "density", "change", "device"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(finding, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* ---- Findings -------------------------------------------------------- */
 
 typedef struct {
@@ -120,7 +143,8 @@ static rs_status count_findings(rs_extractor *x, findings *f)
     *f = (findings){0};
     for (size_t i = 0; i < x->c->n_cases; i++)
         for (size_t k = 0; st == RS_OK && k < x->c->items[i].n_sentences; k++)
-            st = count_sentence(x, f, &x->c->items[i], &x->c->items[i].sentences[k]);
+            if (of_the_case(x->c->items[i].sentences[k].section))
+                st = count_sentence(x, f, &x->c->items[i], &x->c->items[i].sentences[k]);
     if (st == RS_OK)
         st = mark(x, f, x->c->question, false);
     if (st == RS_OK && x->o->learner)
@@ -132,6 +156,17 @@ static rs_status count_findings(rs_extractor *x, findings *f)
     return st;
 }
 
+/* A vague name is worth a line where it is all that was asked for. */
+static bool worth_a_line(const findings *f, const finding *row)
+{
+    if (!row->name || !is_vague(row->finding))
+        return row->name != NULL;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->rows[i].asked && !is_vague(f->rows[i].finding))
+            return false;
+    return row->asked;
+}
+
 rs_status rs_extract_findings(rs_extractor *x)
 {
     findings f;
@@ -141,7 +176,7 @@ rs_status rs_extract_findings(rs_extractor *x)
     for (size_t i = 0; st == RS_OK && i < f.n && said < MOST_FINDINGS; i++) {
         const finding *row = &f.rows[i];
         size_t yes = rs_extract_count(row->affirmed), no = rs_extract_count(row->negated);
-        if (!row->name || (!row->asked && yes < LEAST_CASES))
+        if (!worth_a_line(&f, row) || (!row->asked && yes < LEAST_CASES))
             continue;
         said += yes || no;
         if (yes)
@@ -154,6 +189,14 @@ rs_status rs_extract_findings(rs_extractor *x)
     return st;
 }
 
+static bool part_said(const rs_extractor *x, const char *part)
+{
+    for (size_t i = 0; i < x->n_out; i++)
+        if (strcmp(((const rs_sentence *)x->out)[i].part, part) == 0)
+            return true;
+    return false;
+}
+
 rs_status rs_extract_differs(rs_extractor *x)
 {
     findings f;
@@ -163,9 +206,9 @@ rs_status rs_extract_differs(rs_extractor *x)
     for (size_t i = 0; st == RS_OK && i < f.n && said < MOST_DIFFERENCES; i++) {
         const finding *row = &f.rows[i];
         const rs_items left = row->left & ~row->right, right = row->right & ~row->left;
-        if (!row->name)
+        if (!worth_a_line(&f, row))
             continue;
-        if (row->affirmed && row->negated && ++said)
+        if (row->affirmed && row->negated && !(row->asked && part_said(x, "findings")) && ++said)
             st = rs_extract_say(x, RS_SAY_DIFFERS, row->name, rs_extract_cites(x, row->affirmed),
                                 row->name, rs_extract_cites(x, row->negated));
         if (st == RS_OK && left && right && ++said)
@@ -205,7 +248,7 @@ rs_status rs_extract_quiz(rs_extractor *x)
     for (size_t i = 0; st == RS_OK && i < f.n && missed < MOST_FINDINGS; i++) {
         const finding *row = &f.rows[i];
         size_t yes = rs_extract_count(row->affirmed);
-        if (row->learnt || !row->name || yes < LEAST_CASES)
+        if (row->learnt || !row->name || yes < LEAST_CASES || is_vague(row->finding))
             continue;
         missed++;
         st = rs_extract_say(x, RS_SAY_MISSED, row->name, yes, x->c->n_cases,
@@ -217,30 +260,58 @@ rs_status rs_extract_quiz(rs_extractor *x)
 /* ---- Diagnoses ------------------------------------------------------- */
 
 typedef struct {
-    const char *name;                  /* the shortest of them, which all others hold */
+    const char *name;                  /* the shortest of them, which all others hold, or the */
+    const char *finding;               /* finding that all of them name; NULL for none */
     rs_shingles stems;
     rs_items    cases;
+    bool        concluded;             /* from impressions */
 } diagnosis;
 
 typedef struct { diagnosis *rows; size_t n, cap; } diagnoses;
 
-static rs_status count_one(rs_extractor *x, diagnoses *d, const char *name, rs_items bit)
+/* The first finding that a diagnosis affirms, and how it writes it; NULLs for none. */
+static rs_status finding_of(rs_extractor *x, const char *text, const char **finding,
+                            const char **surface)
 {
+    rs_mention *m;
+    size_t n;
+    rs_status st = rs_report_mentions(x->l, text, NULL, 0, x->mem, &m, &n, x->err);
+
+    *finding = *surface = NULL;
+    for (size_t i = 0; st == RS_OK && i < n && !*surface; i++) {
+        if (m[i].state != RS_STATE_AFFIRMED || is_vague(m[i].finding))
+            continue;
+        st = name_of(x, text, &m[i], surface);
+        *finding = *surface ? m[i].finding : NULL;
+    }
+    return st;
+}
+
+static rs_status count_one(rs_extractor *x, diagnoses *d, const char *name, rs_items bit,
+                           bool concluded)
+{
+    const char *finding, *surface;
     rs_shingles stems;
     void *rows = d->rows;
     size_t n;
     rs_status st = rs_extract_stems(x, name, &stems, &n);
 
-    if (st != RS_OK || stems.n == 0)
+    if (st != RS_OK || stems.n == 0 ||
+        (st = finding_of(x, name, &finding, &surface)) != RS_OK)
         return st;
     for (size_t i = 0; i < d->n; i++) {
         diagnosis *row = &d->rows[i];
         bool more = rs_shingles_within(&row->stems, &stems) >= 1;
-        if (!more && rs_shingles_within(&stems, &row->stems) < 1)
+        bool less = rs_shingles_within(&stems, &row->stems) >= 1;
+        bool alike = finding && row->finding && strcmp(finding, row->finding) == 0;
+        if (!more && !less && !alike)
             continue;
         row->cases |= bit;
+        row->concluded |= concluded;
         if (!more) {
-            row->name = name;
+            row->name = less ? name : surface;
+            if (!less && (st = rs_extract_stems(x, surface, &stems, &n)) != RS_OK)
+                return st;
             row->stems = stems;
         }
         return RS_OK;
@@ -248,7 +319,7 @@ static rs_status count_one(rs_extractor *x, diagnoses *d, const char *name, rs_i
     if (!rs_arena_grow(x->mem, &rows, &d->cap, d->n, sizeof *d->rows))
         return rs_extract_no_memory(x);
     d->rows = rows;
-    d->rows[d->n++] = (diagnosis){name, stems, bit};
+    d->rows[d->n++] = (diagnosis){name, finding, stems, bit, concluded};
     return RS_OK;
 }
 
@@ -271,25 +342,56 @@ static rs_status count_diagnoses(rs_extractor *x, diagnoses *d)
     *d = (diagnoses){0};
     for (size_t i = 0; i < x->c->n_cases; i++)
         for (size_t k = 0; st == RS_OK && k < x->c->items[i].n_diagnoses; k++)
-            st = count_one(x, d, x->c->items[i].diagnoses[k], (rs_items)1 << i);
+            st = count_one(x, d, x->c->items[i].diagnoses[k], (rs_items)1 << i,
+                           x->c->items[i].concluded);
     if (d->n)
         qsort(d->rows, d->n, sizeof *d->rows, by_count);
     return st;
 }
 
+/* Has a sentence before said so, as "pleural effusion: in 3 of 5 cases" does? */
+static rs_status said_before(rs_extractor *x, const diagnosis *d, bool *said)
+{
+    *said = false;
+    for (size_t i = 0; d->concluded && i < x->n_out && !*said; i++) {
+        const rs_sentence *s = &((rs_sentence *)x->out)[i];
+        rs_shingles stems;
+        size_t n;
+        rs_status st;
+        if (strcmp(s->part, "findings") != 0)
+            continue;
+        if ((st = rs_extract_stems(x, s->bare, &stems, &n)) != RS_OK)
+            return st;
+        *said = rs_shingles_within(&d->stems, &stems) >= 1;
+    }
+    return RS_OK;
+}
+
 rs_status rs_extract_diagnoses(rs_extractor *x)
 {
     diagnoses d;
-    rs_items rest = 0;
+    rs_items rest = 0, shown = 0;
+    size_t told = 0;
     rs_status st = count_diagnoses(x, &d);
 
-    for (size_t i = 0; st == RS_OK && i < d.n && i < MOST_DIAGNOSES; i++)
-        st = rs_extract_say(x, RS_SAY_DIAGNOSIS, rs_extract_count(d.rows[i].cases), x->c->n_cases,
-                            d.rows[i].name, rs_extract_cites(x, d.rows[i].cases));
-    for (size_t i = MOST_DIAGNOSES; i < d.n; i++)
-        rest |= d.rows[i].cases;
-    for (size_t i = 0; i < d.n && i < MOST_DIAGNOSES; i++)
-        rest &= ~d.rows[i].cases;
+    for (size_t i = 0; st == RS_OK && i < d.n; i++) {
+        const diagnosis *row = &d.rows[i];
+        size_t n = rs_extract_count(row->cases);
+        const char *cites = rs_extract_cites(x, row->cases);
+        bool said;
+        if ((st = said_before(x, row, &said)) != RS_OK || said)
+            continue;
+        if (told == MOST_DIAGNOSES || (row->concluded && n < LEAST_CASES)) {
+            rest |= row->concluded ? 0 : row->cases;
+            continue;
+        }
+        told++;
+        shown |= row->cases;
+        st = row->concluded ?
+             rs_extract_say(x, RS_SAY_CONCLUDED, n, x->c->n_cases, row->name, cites) :
+             rs_extract_say(x, RS_SAY_DIAGNOSIS, n, x->c->n_cases, row->name, cites);
+    }
+    rest &= ~shown;
     return st == RS_OK && rs_extract_count(rest) > 1 ?
            rs_extract_say(x, RS_SAY_OTHERS, rs_extract_cites(x, rest)) : st;
 }
@@ -303,7 +405,8 @@ rs_status rs_extract_for_against(rs_extractor *x)
         for (int against = 0; st == RS_OK && against < 2; against++) {
             rs_sayable *best = rs_extract_best(x, d.rows[i].cases, against);
             const char *cites;
-            if (!best || (against && best->cited->words <= 0))
+            if (!best || (against && best->cited->words <= 0) ||
+                rs_shingles_within(&best->words, &d.rows[i].stems) >= 1)
                 continue;
             best->said = true;
             cites = rs_extract_cites(x, bit_of(best->item));
