@@ -287,13 +287,26 @@ static rs_status affirmed(reader *r, const rs_cited *c, const char **names, size
     return RS_OK;
 }
 
-/* Labels; else the first sentence of a diagnosis; else what the impression affirms. */
+/* The whole of a section; NULL where there is none. */
+static const char *section_text(reader *r, const char *name)
+{
+    for (size_t i = 0; r->c->report && i < r->c->n_sections; i++) {
+        const rs_section *x = &r->c->sections[i];
+        if (strcmp(x->name, name) == 0 && x->end > x->begin)
+            return rs_clean_line(r->c->report + x->begin, x->end - x->begin, r->c->patient,
+                                 r->s->mem);
+    }
+    return NULL;
+}
+
+/* Labels; else a diagnosis, if it is long its first sentence; else what the impression affirms. */
 static rs_status add_diagnoses(reader *r)
 {
-    enum { MOST = 16 };
+    enum { MOST = 16, LONG_DIAGNOSIS = 120 };
     rs_context_item *item = &r->out->item;
     const char **names = rs_new(r->s->mem, const char *, MOST);
     rs_status st = RS_OK;
+    const char *whole;
     bool told;
     size_t n = 0;
 
@@ -302,13 +315,17 @@ static rs_status add_diagnoses(reader *r)
     for (size_t i = 0; i < r->c->n_findings && n < MOST; i++)
         if (!(names[n++] = clean(r, r->c->findings[i])))
             return no_memory(r);
-    for (size_t i = 0; i < r->out->n && n == 0; i++) {
-        const rs_cited *c = &r->out->rows[i].cited;
-        size_t len = strlen(c->text);
-        if (!c->section || strcmp(c->section, "diagnosis") != 0)
-            continue;
-        len -= len && strchr(".;", c->text[len - 1]);
-        if (!(names[n++] = rs_arena_strndup(r->s->mem, c->text, len)))
+    if (n == 0 && (whole = section_text(r, "diagnosis")) != NULL && *whole) {
+        size_t len = strlen(whole);
+        for (size_t i = 0; len > LONG_DIAGNOSIS && i < r->out->n; i++)
+            if (r->out->rows[i].cited.section &&
+                strcmp(r->out->rows[i].cited.section, "diagnosis") == 0) {
+                whole = r->out->rows[i].cited.text;
+                len = strlen(whole);
+                break;
+            }
+        len -= strchr(".;", whole[len - 1]) != NULL;
+        if (!(names[n++] = rs_arena_strndup(r->s->mem, whole, len)))
             return no_memory(r);
     }
     told = n > 0;
@@ -321,18 +338,6 @@ static rs_status add_diagnoses(reader *r)
     item->diagnoses = names;
     item->n_diagnoses = n;
     return st;
-}
-
-/* The whole of a section, for examples. */
-static const char *section_text(reader *r, const char *name)
-{
-    for (size_t i = 0; r->c->report && i < r->c->n_sections; i++) {
-        const rs_section *x = &r->c->sections[i];
-        if (strcmp(x->name, name) == 0 && x->end > x->begin)
-            return rs_clean_line(r->c->report + x->begin, x->end - x->begin, r->c->patient,
-                                 r->s->mem);
-    }
-    return NULL;
 }
 
 /* All its words, so that two cases with one report are seen to be. */

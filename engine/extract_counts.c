@@ -41,11 +41,11 @@ typedef struct {
     const char *finding, *name;        /* the lexicon's; as a report writes it, NULL for none */
     rs_items affirmed, negated, left, right;
     bool asked, learnt;                /* named by the question, by the learner */
-} finding;
+} counted;
 
-typedef struct { finding *rows; size_t n, cap; } findings;
+typedef struct { counted *rows; size_t n, cap; } findings;
 
-static finding *row_of(rs_extractor *x, findings *f, const char *name)
+static counted *row_of(rs_extractor *x, findings *f, const char *name)
 {
     void *rows = f->rows;
 
@@ -55,7 +55,7 @@ static finding *row_of(rs_extractor *x, findings *f, const char *name)
     if (!rs_arena_grow(x->mem, &rows, &f->cap, f->n, sizeof *f->rows))
         return NULL;
     f->rows = rows;
-    f->rows[f->n] = (finding){.finding = name};
+    f->rows[f->n] = (counted){.finding = name};
     return &f->rows[f->n++];
 }
 
@@ -84,7 +84,7 @@ static rs_status count_sentence(rs_extractor *x, findings *f, const rs_context_i
 {
     for (size_t i = 0; i < c->n_mentions; i++) {
         const rs_mention *m = &c->mentions[i];
-        finding *row = row_of(x, f, m->finding);
+        counted *row = row_of(x, f, m->finding);
         rs_status st = RS_OK;
         if (!row)
             return rs_extract_no_memory(x);
@@ -111,7 +111,7 @@ static rs_status mark(rs_extractor *x, findings *f, const char *text, bool learn
     rs_status st = rs_report_mentions(x->l, text, NULL, 0, x->mem, &m, &n, x->err);
 
     for (size_t i = 0; st == RS_OK && i < n; i++) {
-        finding *row = row_of(x, f, m[i].finding);
+        counted *row = row_of(x, f, m[i].finding);
         if (!row)
             return rs_extract_no_memory(x);
         *(learnt ? &row->learnt : &row->asked) = true;
@@ -124,7 +124,7 @@ static rs_status mark(rs_extractor *x, findings *f, const char *text, bool learn
 /* Asked for first, then by cases, then as they come. */
 static int by_cases(const void *a, const void *b)
 {
-    const finding *x = a, *y = b;
+    const counted *x = a, *y = b;
     size_t n = rs_extract_count(x->affirmed), m = rs_extract_count(y->affirmed);
 
     if (x->asked != y->asked)
@@ -157,7 +157,7 @@ static rs_status count_findings(rs_extractor *x, findings *f)
 }
 
 /* A vague name is worth a line where it is all that was asked for. */
-static bool worth_a_line(const findings *f, const finding *row)
+static bool worth_a_line(const findings *f, const counted *row)
 {
     if (!row->name || !is_vague(row->finding))
         return row->name != NULL;
@@ -174,7 +174,7 @@ rs_status rs_extract_findings(rs_extractor *x)
     size_t said = 0;
 
     for (size_t i = 0; st == RS_OK && i < f.n && said < MOST_FINDINGS; i++) {
-        const finding *row = &f.rows[i];
+        const counted *row = &f.rows[i];
         size_t yes = rs_extract_count(row->affirmed), no = rs_extract_count(row->negated);
         if (!worth_a_line(&f, row) || (!row->asked && yes < LEAST_CASES))
             continue;
@@ -204,7 +204,7 @@ rs_status rs_extract_differs(rs_extractor *x)
     size_t said = 0;
 
     for (size_t i = 0; st == RS_OK && i < f.n && said < MOST_DIFFERENCES; i++) {
-        const finding *row = &f.rows[i];
+        const counted *row = &f.rows[i];
         const rs_items left = row->left & ~row->right, right = row->right & ~row->left;
         if (!worth_a_line(&f, row))
             continue;
@@ -220,7 +220,7 @@ rs_status rs_extract_differs(rs_extractor *x)
 
 /* ---- Quiz ------------------------------------------------------------ */
 
-static rs_status say_learnt(rs_extractor *x, const finding *row)
+static rs_status say_learnt(rs_extractor *x, const counted *row)
 {
     size_t yes = rs_extract_count(row->affirmed), no = rs_extract_count(row->negated);
     const rs_items all = (rs_items)(((uint64_t)1 << x->c->n_cases) - 1);
@@ -246,7 +246,7 @@ rs_status rs_extract_quiz(rs_extractor *x)
         if (f.rows[i].learnt && f.rows[i].name)
             st = say_learnt(x, &f.rows[i]);
     for (size_t i = 0; st == RS_OK && i < f.n && missed < MOST_FINDINGS; i++) {
-        const finding *row = &f.rows[i];
+        const counted *row = &f.rows[i];
         size_t yes = rs_extract_count(row->affirmed);
         if (row->learnt || !row->name || yes < LEAST_CASES || is_vague(row->finding))
             continue;
