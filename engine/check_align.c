@@ -11,6 +11,7 @@
 
 /* Content words on either side that say what a word is about. */
 enum { AROUND = 4, MAX_AROUND = 2 * AROUND };
+#define NEARLY_SAME 0.9
 
 typedef struct { const char *stems[MAX_AROUND]; size_t n; } window;
 
@@ -164,10 +165,63 @@ static bool side_holds(const rs_line *a, size_t at, const rs_lines *cited)
     return given || (any && !sided);
 }
 
+/* The share of a's content words that e has. */
+static double coverage(const rs_line *a, const rs_line *e)
+{
+    size_t all = 0, shared = 0;
+
+    for (size_t i = 0; i < a->n; i++) {
+        all += a->content[i];
+        shared += a->content[i] && has_stem(e, a->tokens[i].text);
+    }
+    return all ? (double)shared / (double)all : 0;
+}
+
+/* Do a and e name as many sides, and the same ones in the same order? */
+static bool same_sides(const rs_line *a, const rs_line *e, bool *as_many)
+{
+    size_t i = 0, k = 0, n = 0;
+    bool same = true;
+
+    for (;; n++) {
+        while (i < a->n && a->sides[i] == RS_SIDE_NONE)
+            i++;
+        while (k < e->n && e->sides[k] == RS_SIDE_NONE)
+            k++;
+        if (i == a->n || k == e->n)
+            break;
+        same &= serves(e->sides[k++], a->sides[i++]);
+    }
+    *as_many = n > 0 && i == a->n && k == e->n;
+    return same;
+}
+
+/* "Left greater than right": does one of the sentences that say nearly the same with as many
+ * sides have them in this order? *found: there are such. */
+static bool order_holds(const rs_line *a, const rs_lines *cited, bool *found)
+{
+    bool same = false;
+
+    *found = false;
+
+    for (size_t i = 0; i < cited->n; i++) {
+        bool as_many, alike = same_sides(a, cited->rows[i], &as_many);
+        if (!as_many || coverage(a, cited->rows[i]) < NEARLY_SAME)
+            continue;
+        *found = true;
+        same |= alike;
+    }
+    return same;
+}
+
 void rs_check_sides(const rs_line *a, const rs_lines *cited, rs_checked *r)
 {
+    bool found, same = order_holds(a, cited, &found);
+
+    if (found && same)
+        return;
     for (size_t i = 0; i < a->n; i++)
-        if (a->sides[i] != RS_SIDE_NONE && !side_holds(a, i, cited))
+        if (a->sides[i] != RS_SIDE_NONE && (found || !side_holds(a, i, cited)))
             rs_check_flag(r, RS_FLAG_SIDE, a->tokens[i].text);
 }
 

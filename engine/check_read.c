@@ -111,6 +111,19 @@ static size_t read_number(const char *text, size_t at, rs_amount *out)
     return at + len;
 }
 
+/* "1. " or "2) " where a sentence or clause begins: the number of a list's item. */
+static bool is_list_mark(const char *text, size_t begin, size_t end)
+{
+    const bool last = text[end] == '\0';
+
+    if (end - begin > 2 || !(last || text[end] == '.' || text[end] == ')') ||
+        !(last || text[end + 1] == ' ' || text[end + 1] == '\0'))
+        return false;
+    while (begin > 0 && text[begin - 1] == ' ')
+        begin--;
+    return begin == 0 ? !last : strchr(":;.,", text[begin - 1]) != NULL;
+}
+
 static bool in_word(char c) { return isalnum((unsigned char)c) || (unsigned char)c >= 0x80; }
 
 /* Numbers, and words that have digits in them. A number with letters right behind it is one
@@ -133,7 +146,7 @@ static rs_status read_amounts(rs_checker *k, rs_line *out)
             end++;
         first = strcspn(text + begin, "0123456789");
         at = end;
-        if (begin + first >= end)
+        if (begin + first >= end || is_list_mark(text, begin, end))
             continue;
         while (token < out->n && out->tokens[token].end <= begin)
             token++;

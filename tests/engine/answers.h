@@ -52,9 +52,12 @@ static inline rs_context_item item_of(size_t number, const char *report, const c
     rs_err err = {RS_OK, ""};
 
     for (size_t at = 0; at < len;) {
+        size_t mark = strspn(report + at, "0123456789");
         size_t next = rs_sentence_end(report, at, len);
         rs_cited *c = &rows[n];
         rs_mention *m;
+        if (mark && mark < 3 && strchr(".)", report[at + mark]) && report[at + mark + 1] == ' ')
+            at += mark + 2;                      /* the number of a list's item */
         c->text = rs_clean_line(report + at, next - at, NULL, mem);
         if (*c->text) {
             ok(rs_report_mentions(lexicon, c->text, NULL, 0, mem, &m, &c->n_mentions, &err), &err);

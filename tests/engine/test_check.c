@@ -171,6 +171,48 @@ static char *replaced(const char *text, const char *at, size_t len, const char *
     return rs_arena_sprintf(mem, "%.*s%s%s", (int)(at - text), text, with, at + len);
 }
 
+/* Does `name` alone mean the finding? "heart" of an enlarged one does not. */
+static bool means(const char *name, const char *finding, rs_arena *mem)
+{
+    rs_err err = {RS_OK, ""};
+    rs_token *tokens;
+    const char *known;
+    rs_term_kind kind;
+    size_t n;
+
+    ok(rs_tokens_cut(rs_lexicon_tokens(lexicon), name, strlen(name), mem, &tokens, &n, &err), &err);
+    return rs_lexicon_mention(lexicon, tokens, n, &known, &kind) == n &&
+           strcmp(known, finding) == 0;
+}
+
+/* The sentence in other words: a finding under the name that the lexicon lists it by, a length
+ * in the other unit, without "There is". */
+static const char *reworded(const rs_cited *c, rs_arena *mem)
+{
+    const char *text = c->text;
+
+    for (size_t i = c->n_mentions; i-- > 0;) {
+        const rs_mention *m = &c->mentions[i];
+        const char *name = rs_arena_strndup(mem, c->text + m->begin, m->end - m->begin);
+        if (means(name, m->finding, mem))
+            text = replaced(text, text + m->begin, m->end - m->begin, m->finding, mem);
+    }
+    for (const char *s = text; *s; s++) {
+        char *end, with[48];
+        double value;
+        if (!isdigit((unsigned char)*s) || (s > text && (isalnum((unsigned char)s[-1]) ||
+                                                          strchr(".x ", s[-1]) == NULL)))
+            continue;
+        value = strtod(s, &end);
+        if (strncmp(end, " cm ", 4) == 0 && (s < text + 2 || s[-2] != 'x')) {
+            snprintf(with, sizeof with, "%g mm", value * 10);
+            text = replaced(text, s, (size_t)(end + 3 - s), with, mem);
+        }
+        break;
+    }
+    return starts(text, "There is a ") ? text + 9 : text;
+}
+
 /* Left for right, everywhere. */
 static char *plant_side(const char *text, rs_arena *mem)
 {
@@ -195,7 +237,7 @@ static char *plant_side(const char *text, rs_arena *mem)
 }
 
 /* What is there is denied, what is denied is there; NULL where that is not plain to do. */
-static char *plant_negation(const rs_cited *c, rs_arena *mem)
+static char *plant_negation(const rs_cited *c, const char *text, rs_arena *mem)
 {
     static const struct { const char *from, *to; } rows[] = {
         {"There is no evidence of ", "There is "}, {"There is no ", "There is "},
@@ -210,10 +252,10 @@ static char *plant_negation(const rs_cited *c, rs_arena *mem)
         negated &= c->mentions[i].state == RS_STATE_NEGATED;
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows && (affirmed || negated); i++)
-        if (starts(c->text, rows[i].from) && (i < 5 ? negated : affirmed))
-            return rs_arena_sprintf(mem, "%s%s", rows[i].to, c->text + strlen(rows[i].from));
-    return affirmed && !find_word(c->text, "is") && !find_word(c->text, "are") ?
-           rs_arena_sprintf(mem, "No %c%s", tolower((unsigned char)c->text[0]), c->text + 1) : NULL;
+        if (starts(text, rows[i].from) && (i < 5 ? negated : affirmed))
+            return rs_arena_sprintf(mem, "%s%s", rows[i].to, text + strlen(rows[i].from));
+    return affirmed && !find_word(text, "is") && !find_word(text, "are") ?
+           rs_arena_sprintf(mem, "No %c%s", tolower((unsigned char)text[0]), text + 1) : NULL;
 }
 
 /* The first measure becomes another, or another's unit. */
@@ -253,7 +295,7 @@ static const char *bare(const char *text, rs_arena *mem)
     return rs_arena_strndup(mem, text, len);
 }
 
-/* A sentence as a generator may put it: as it is, led in, or two joined. */
+/* A sentence as a generator may put it: as it is or in other words, led in, or two joined. */
 static char *told(const rs_context *c, rs_random *rnd, size_t *item, size_t *at, rs_arena *mem)
 {
     const rs_context_item *a = &c->items[*item = rs_random_below(rnd, c->n)], *b;
@@ -262,7 +304,8 @@ static char *told(const rs_context *c, rs_random *rnd, size_t *item, size_t *at,
     while (a->n_sentences == 0)
         a = &c->items[*item = rs_random_below(rnd, c->n)];
     *at = rs_random_below(rnd, a->n_sentences);
-    x = bare(a->sentences[*at].text, mem);
+    x = rs_random_below(rnd, 2) ? reworded(&a->sentences[*at], mem) : a->sentences[*at].text;
+    x = bare(x, mem);
     switch (rs_random_below(rnd, 4)) {
     case 0:  return rs_arena_sprintf(mem, "%s [%zu].", x, a->number);
     case 1:  return rs_arena_sprintf(mem, "Case [%zu] shows: %s.", a->number, x);
@@ -308,8 +351,9 @@ static void plant(const rs_context *c, rs_random *rnd, tally *t, bool show, rs_a
     for (size_t i = 0; i < c->n; i++)
         for (size_t k = 0; k < c->items[i].n_sentences; k++) {
             const rs_cited *s = &c->items[i].sentences[k];
-            const char *with[3] = {plant_side(s->text, mem), plant_negation(s, mem),
-                                   plant_number(s->text, rs_random_below(rnd, 2) == 1, mem)};
+            const char *from = rs_random_below(rnd, 2) ? reworded(s, mem) : s->text;
+            const char *with[3] = {plant_side(from, mem), plant_negation(s, from, mem),
+                                   plant_number(from, rs_random_below(rnd, 2) == 1, mem)};
             for (size_t p = 0; p < 3; p++) {
                 char *text;
                 if (!with[p] || said_too(&c->items[i], bare(with[p], mem), mem))
@@ -367,7 +411,8 @@ static void measure(const char *what, const char *const *texts, size_t n, uint64
 
 /* ---- Made reports ---------------------------------------------------- */
 
-static void add_made(rs_random *rnd, rs_buf *b)
+/* A sentence; no finding twice in a report, so that none contradicts itself. */
+static void add_made(rs_random *rnd, unsigned *used, rs_buf *b)
 {
     static const char *const findings[] = {"pleural effusion", "pneumothorax", "consolidation",
         "atelectasis", "pulmonary nodule", "mass", "rib fracture", "pneumonia", "hilar adenopathy",
@@ -376,10 +421,14 @@ static void add_made(rs_random *rnd, rs_buf *b)
                                          "costophrenic angle", "apex"};
     static const char *const sizes[] = {"small", "moderate", "large", "stable", "new"};
     static const char *const sides[] = {"left", "right"};
-    const char *f = pick(rnd, findings, 12), *g = pick(rnd, findings, 12);
+    const size_t i = rs_random_below(rnd, 12), k = (i + 1) % 12;
+    const char *f = findings[i], *g = findings[k];
     const char *side = pick(rnd, sides, 2), *place = pick(rnd, places, 6);
     const char *size = pick(rnd, sizes, 5);
 
+    if ((*used >> i | *used >> k) & 1)
+        return;
+    *used |= 1u << i | 1u << k;
     switch (rs_random_below(rnd, 8)) {
     case 0: rs_buf_printf(b, "There is a %s %s %s. ", size, side, f); break;
     case 1: rs_buf_printf(b, "No %s. ", f); break;
@@ -403,8 +452,9 @@ static void test_made_reports(void **state)
     (void)state;
     for (size_t i = 0; i < N; i++) {
         rs_buf b = {0};
-        for (size_t k = 4 + rs_random_below(&rnd, 5); k > 0; k--)
-            add_made(&rnd, &b);
+        unsigned used = 0;
+        for (size_t k = 0; k < 24; k++)
+            add_made(&rnd, &used, &b);
         texts[i] = rs_buf_take(&b);
     }
     measure("made reports", (const char *const *)texts, N, 72);
