@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MOST_FINDINGS = 6, MOST_DIAGNOSES = 4, MOST_DIFFERENCES = 4, LEAST_CASES = 2 };
 
@@ -39,7 +40,7 @@ static bool is_vague(const char *finding)
 
 typedef struct {
     const char *finding, *name;        /* the lexicon's; as a report writes it, NULL for none */
-    rs_items affirmed, negated, left, right;
+    rs_items named, affirmed, negated, left, right;
     bool asked, learnt;                /* named by the question, by the learner */
 } counted;
 
@@ -79,15 +80,30 @@ static rs_status name_of(rs_extractor *x, const char *text, const rs_mention *m,
     return st;
 }
 
+/* The first name there is; the lexicon's own where any text has it. */
+static rs_status better_name(rs_extractor *x, const char *text, const rs_mention *m, counted *row)
+{
+    const char *name = NULL;
+    rs_status st = RS_OK;
+
+    if (!row->name || (strcasecmp(row->name, m->finding) != 0 &&
+                       m->end - m->begin == strlen(m->finding)))
+        st = name_of(x, text, m, &name);
+    if (name && (!row->name || strcasecmp(name, m->finding) == 0))
+        row->name = name;
+    return st;
+}
+
 static rs_status count_sentence(rs_extractor *x, findings *f, const rs_context_item *item,
                                 const rs_cited *c)
 {
     for (size_t i = 0; i < c->n_mentions; i++) {
         const rs_mention *m = &c->mentions[i];
         counted *row = row_of(x, f, m->finding);
-        rs_status st = RS_OK;
+        rs_status st;
         if (!row)
             return rs_extract_no_memory(x);
+        row->named |= bit_of(item);
         if (m->state == RS_STATE_NEGATED)
             row->negated |= bit_of(item);
         if (m->state == RS_STATE_AFFIRMED) {
@@ -95,9 +111,7 @@ static rs_status count_sentence(rs_extractor *x, findings *f, const rs_context_i
             row->left |= m->side == RS_SIDE_LEFT ? bit_of(item) : 0;
             row->right |= m->side == RS_SIDE_RIGHT ? bit_of(item) : 0;
         }
-        if (!row->name)
-            st = name_of(x, c->text, m, &row->name);
-        if (st != RS_OK)
+        if ((st = better_name(x, c->text, m, row)) != RS_OK)
             return st;
     }
     return RS_OK;
@@ -115,8 +129,7 @@ static rs_status mark(rs_extractor *x, findings *f, const char *text, bool learn
         if (!row)
             return rs_extract_no_memory(x);
         *(learnt ? &row->learnt : &row->asked) = true;
-        if (!row->name)
-            st = name_of(x, text, &m[i], &row->name);
+        st = better_name(x, text, &m[i], row);
     }
     return st;
 }
@@ -232,7 +245,7 @@ static rs_status say_learnt(rs_extractor *x, const counted *row)
     if (st == RS_OK && no)
         st = rs_extract_say(x, RS_SAY_NEGATED, row->name, no, x->c->n_cases,
                             rs_extract_cites(x, row->negated));
-    return st == RS_OK && !yes && !no ?
+    return st == RS_OK && !row->named ?
            rs_extract_say(x, RS_SAY_NOWHERE, row->name, rs_extract_cites(x, all)) : st;
 }
 
