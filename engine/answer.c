@@ -3,6 +3,7 @@
 #include "engine/answer.h"
 
 #include "base/bytes.h"
+#include "engine/clean.h"
 #include "engine/db.h"
 #include "engine/sentences.h"
 
@@ -190,6 +191,8 @@ rs_status rs_answer_read(const char *text, rs_arena *mem, rs_answer *out, rs_err
     rs_status st = RS_OK;
 
     *out = (rs_answer){NULL, 0};
+    if (!(text = rs_clean_answer(text, mem)))
+        return rs_fail(err, RS_ENOMEM, "answer: no memory");
     for (size_t line = 0; st == RS_OK && text[line];) {
         size_t len = strcspn(text + line, "\n"), end = line + len;
         for (size_t at = line; st == RS_OK && at < end;) {

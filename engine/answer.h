@@ -29,7 +29,8 @@ typedef struct {
 
 typedef struct { const rs_sentence *sentences; size_t n; } rs_answer;
 
-/* A generator's text as sentences. Lines of a list and headings stand alone. RS_ENOMEM. */
+/* A generator's text as sentences, made plain (rs_clean_answer). Lines of a list and headings
+ * stand alone. RS_ENOMEM. */
 rs_status rs_answer_read(const char *text, rs_arena *mem, rs_answer *out, rs_err *err);
 /* One sentence that is known to be one. */
 rs_status rs_sentence_read(const char *part, const char *text, rs_arena *mem, rs_sentence *out,

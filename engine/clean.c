@@ -63,13 +63,13 @@ static void put_blank(rs_buf *b)
         rs_buf_putc(b, ' ');
 }
 
-/* A letter that is kept, with what would make a mark of it taken away. */
-static size_t put_letter(rs_buf *b, const char *text, size_t at, size_t len, size_t n)
+/* A letter that is kept, with what would make a mark of it taken away; its bytes in text. */
+static size_t put_letter(rs_buf *b, const char *text, size_t at, size_t len, bool citations)
 {
     const char *s = text + at;
     size_t end = *s == '[' ? bracket_end(s, len - at) : 0;
 
-    if (end) {
+    if (end && (!citations || isalpha((unsigned char)s[1]) || s[1] == '/')) {
         rs_buf_printf(b, "(%.*s)", (int)(end - 1), s + 1);
         return end + 1;
     }
@@ -77,10 +77,12 @@ static size_t put_letter(rs_buf *b, const char *text, size_t at, size_t len, siz
         rs_buf_puts(b, "'''");
         return 3;
     }
-    rs_buf_append(b, s, n);
+    rs_buf_putc(b, *s);
+    if (citations && *s == ']' && at + 1 < len && s[1] == '(')
+        rs_buf_putc(b, ' ');
     if (*s == '<' && at + 1 < len && (isalpha((unsigned char)s[1]) || strchr("/|!<?", s[1])))
         rs_buf_putc(b, ' ');
-    return n;
+    return 1;
 }
 
 /* Without what is dropped, so that nothing hides inside a mark or an identifier. */
@@ -115,11 +117,34 @@ const char *rs_clean_line(const char *text, size_t len, const char *patient, rs_
             rs_buf_puts(&b, "(patient)");
             at += n_patient;
         } else {
-            at += put_letter(&b, raw.data, at, raw.len, 1);
+            at += put_letter(&b, raw.data, at, raw.len, false);
         }
     }
     while (b.len && b.data[b.len - 1] == ' ')
         b.len--;
+    if (!raw.failed && !b.failed)
+        out = rs_arena_strndup(mem, b.data, b.len);
+    rs_buf_clear(&raw);
+    rs_buf_clear(&b);
+    return out;
+}
+
+const char *rs_clean_answer(const char *text, rs_arena *mem)
+{
+    const char *out = NULL;
+    rs_buf raw = {0}, b = {0};
+
+    rs_buf_reserve(&b, 1);
+    while (*text && !raw.failed) {
+        size_t len = strcspn(text, "\n");
+        raw.len = 0;
+        rs_buf_reserve(&raw, len + 1);
+        plain(text, len, &raw);
+        for (size_t at = 0; !raw.failed && at < raw.len;)
+            at += put_letter(&b, raw.data, at, raw.len, true);
+        rs_buf_putc(&b, '\n');
+        text += len + (text[len] == '\n');
+    }
     if (!raw.failed && !b.failed)
         out = rs_arena_strndup(mem, b.data, b.len);
     rs_buf_clear(&raw);

@@ -28,6 +28,10 @@
  * than 3 bytes is not looked for. In `mem`; NULL on OOM. */
 const char *rs_clean_line(const char *text, size_t len, const char *patient, rs_arena *mem);
 
+/* What a generator wrote, the same way, but lines stay lines and [3] stays a citation, and no
+ * link or image of Markdown is one: "](" becomes "] (". In `mem`; NULL on OOM. */
+const char *rs_clean_answer(const char *text, rs_arena *mem);
+
 /* How many tokens a generator's tokenizer makes of the text, by a rule of our own, so that
  * budgets are the same everywhere: 1.3 a word, or one for every 4 bytes, whichever is more
  * (words of medicine are long and fall into pieces), rounded up. */
