@@ -85,6 +85,17 @@ static size_t put_letter(rs_buf *b, const char *text, size_t at, size_t len, boo
     return 1;
 }
 
+/* The end of a terminal's control sequence at text[at): ESC [ ... letter, or ESC ] ... BEL. */
+static size_t past_sequence(const char *text, size_t at, size_t len)
+{
+    if (text[at] != 0x1b || at + 1 >= len || (text[at + 1] != '[' && text[at + 1] != ']'))
+        return at;
+    for (size_t i = at + 2; i < len; i++)
+        if (text[at + 1] == '[' ? text[i] >= '@' && text[i] <= '~' : text[i] == 0x07)
+            return i + 1;
+    return at;
+}
+
 /* Without what is dropped, so that nothing hides inside a mark or an identifier. */
 static void plain(const char *text, size_t len, rs_buf *b)
 {
@@ -93,6 +104,11 @@ static void plain(const char *text, size_t len, rs_buf *b)
         utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
                                               (utf8proc_ssize_t)(len - at), &c);
         fate f = n > 0 ? fate_of(c) : KEEP;
+        const size_t past = past_sequence(text, at, len);
+        if (past > at) {
+            at = past;
+            continue;
+        }
         if (n <= 0)
             rs_buf_putc(b, '?');
         else if (f == BLANK)

@@ -3,7 +3,8 @@
  * A report is data. What could make it more to a reader that obeys what it reads is taken
  * out (Greshake et al. 2023, arXiv:2302.12173, call the danger indirect prompt injection):
  *
- *   control characters, line ends      a blank: a report cannot begin a line of its own
+ *   control characters, line ends      a blank: a report cannot begin a line of its own;
+ *                                      a terminal's sequences nothing
  *   marks of direction, zero widths,   nothing: letters that no person sees (Boucher,
  *   tag letters (U+E0000), variation   Anderson 2021, arXiv:2111.00169)
  *   selectors, unassigned, private use

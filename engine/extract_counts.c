@@ -89,7 +89,9 @@ static rs_status better_name(rs_extractor *x, const char *text, const rs_mention
     if (!row->name || (strcasecmp(row->name, m->finding) != 0 &&
                        m->end - m->begin == strlen(m->finding)))
         st = name_of(x, text, m, &name);
-    if (name && (!row->name || strcasecmp(name, m->finding) == 0))
+    if (name && strcasecmp(name, m->finding) == 0)
+        row->name = m->finding;              /* the same words, in small letters */
+    else if (name && !row->name)
         row->name = name;
     return st;
 }

@@ -233,8 +233,7 @@ static rs_status make_context(asking *k)
     rs_context_options o = rs_context_defaults();
     long long budget = 0;
 
-    if (!rs_cli_number(k->c, "budget", 64, 1000000, (long long)o.budget, &budget))
-        return rs_fail(&k->err, RS_EARG, "see --help");
+    rs_cli_number(k->c, "budget", 64, 1000000, (long long)o.budget, &budget);   /* run() looked */
     o.budget = (size_t)budget;
     o.max_cases = k->q->k < RS_CONTEXT_MAX ? k->q->k : RS_CONTEXT_MAX;
     o.examples = rs_cli_value(k->c, "template", NULL) ? rs_prompt_examples(k->template) : 0;
@@ -297,6 +296,10 @@ static int answer(rs_cli *c, rs_archive *a, rs_query *q, const rs_result *r, dou
 
 static int run(rs_cli *c)
 {
+    long long unused;
+
+    if (!rs_cli_number(c, "budget", 64, 1000000, RS_CONTEXT_BUDGET, &unused))
+        return RS_EXIT_USAGE;
     return rs_cli_query(c, RS_QUERY_CONTRAST, answer);
 }
 

@@ -337,7 +337,7 @@ static void test_clean(void **state)
 {
     static const struct { const char *text, *want; } rows[] = {
         {"  a \t\n b\r\n", "a b"},
-        {"a\x1b[31mb", "a [31mb"},
+        {"a\x1b[31mb \x1b]0;t\x07" "c\x1b[", "ab c ["},
         {"a\xe2\x80\xae" "b\xe2\x80\x8b" "c", "abc"},              /* turned, zero width */
         {"x\xf3\xa0\x81\x81\xf3\xa0\x80\xa0y", "xy"},              /* tag letters */
         {"n\xef\xb8\x8f", "n"},                                    /* variation selector */
