@@ -165,16 +165,17 @@ static bool side_holds(const rs_line *a, size_t at, const rs_lines *cited)
     return given || (any && !sided);
 }
 
-/* The share of a's content words that e has. */
+/* The share of a's content words that e has; 0 where it has too few to tell. */
 static double coverage(const rs_line *a, const rs_line *e)
 {
+    enum { TOO_FEW = 3 };
     size_t all = 0, shared = 0;
 
     for (size_t i = 0; i < a->n; i++) {
         all += a->content[i];
         shared += a->content[i] && has_stem(e, a->tokens[i].text);
     }
-    return all ? (double)shared / (double)all : 0;
+    return all >= TOO_FEW ? (double)shared / (double)all : 0;
 }
 
 /* Do a and e name as many sides, and the same ones in the same order? */

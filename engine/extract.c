@@ -350,17 +350,45 @@ static rs_status say_impression(rs_extractor *x)
     return say_best(x, &(choice){concludes, 2, 1, true, 0});
 }
 
+/* The sentence of a case that speaks of its diagnosis, or else a conclusion; NULL for none. */
+static rs_status find_telling(rs_extractor *x, const rs_context_item *item, rs_sayable **out)
+{
+    rs_shingles name;
+    double most = 0;
+    size_t n;
+    rs_status st = rs_extract_stems(x, item->diagnoses[0], &name, &n);
+
+    *out = NULL;
+    for (size_t i = 0; st == RS_OK && i < x->n; i++) {
+        rs_sayable *row = &x->rows[i];
+        double value = rs_shingles_within(&name, &row->words);
+        if (row->item != item || rs_shingles_within(&row->words, &name) >= 1 ||
+            (!answers(row->cited->section) && !concludes(row->cited->section)))
+            continue;
+        value += 0.5 * concludes(row->cited->section) + 0.1 * row->cited->agreement;
+        if (value > most) {
+            most = value;
+            *out = row;
+        }
+    }
+    if (most < 0.5)
+        *out = NULL;
+    return st;
+}
+
 static rs_status say_contrast(rs_extractor *x)
 {
     for (size_t i = x->c->n_cases; i < x->c->n; i++) {
         const rs_context_item *item = &x->c->items[i];
         const char *cites = rs_extract_cites(x, (rs_items)1 << i);
-        rs_sayable *best;
-        rs_status st = RS_OK;
+        rs_sayable *best = NULL;
+        rs_status st;
         if (item->n_diagnoses == 0)
             continue;                            /* it could not be said what it is */
         st = rs_extract_say(x, RS_SAY_CONTRAST, item->diagnoses[0], cites);
-        if (st == RS_OK && (best = rs_extract_best(x, (rs_items)1 << i, false)) != NULL)
+        if (st == RS_OK)
+            st = find_telling(x, item, &best);
+        if (st == RS_OK && best)
             st = rs_extract_say(x, RS_SAY_CONTRASTS, rs_extract_quote(x, best->cited), cites);
         if (st != RS_OK)
             return st;

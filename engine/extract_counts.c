@@ -28,7 +28,8 @@ static bool of_the_case(const char *section)
 /* Names that say too little to be counted, unless they are asked for. */
 static bool is_vague(const char *finding)
 {
-    static const char *const names[] = {"abnormality", "lesion", "density", "change", "device"};
+    static const char *const names[] = {"abnormality", "lesion", "density", "change", "device",
+                                        "contrast material"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(finding, names[i]) == 0)
@@ -40,8 +41,9 @@ static bool is_vague(const char *finding)
 
 typedef struct {
     const char *finding, *name;        /* the lexicon's; as a report writes it, NULL for none */
-    rs_items named, affirmed, negated, left, right;
+    rs_items named, affirmed, negated, maybe, left, right;
     bool asked, learnt;                /* named by the question, by the learner */
+    bool clause;                       /* the name has a verb: "the heart is enlarged" */
 } counted;
 
 typedef struct { counted *rows; size_t n, cap; } findings;
@@ -60,9 +62,46 @@ static counted *row_of(rs_extractor *x, findings *f, const char *name)
     return &f->rows[f->n++];
 }
 
+static bool one_of(const char *stem, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(*words, stem) == 0)
+            return true;
+    return false;
+}
+
+static bool has_verb(const rs_token *tokens, size_t n)
+{
+    static const char *const verbs[] = {"is", "ar", "are", "wa", "were", "be", "remain", "appear",
+                                        "show", NULL};
+
+    for (size_t i = 0; i < n; i++)
+        if (one_of(tokens[i].text, verbs))
+            return true;
+    return false;
+}
+
+/* A name that speaks of a side is none for cases of both; an adjective ("metastatic", "dilated")
+ * is none at all. */
+static bool is_no_name(const char *name, const rs_token *tokens, size_t n)
+{
+    static const char *const sides[] = {"left", "right", "both", "bilater", NULL};
+    static const char *const ends[] = {"ic", "ed", "al", "ous", "ing"};
+    const size_t len = strlen(name);
+
+    for (size_t i = 0; i < n; i++)
+        if (one_of(tokens[i].text, sides))
+            return true;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends && !has_verb(tokens, n); i++)
+        if (len > strlen(ends[i]) && strcasecmp(name + len - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
+}
+
 /* What the text names the finding: a name that means it by itself. "The heart is enlarged"
  * names cardiomegaly by "heart", which does not. NULL for none. */
-static rs_status name_of(rs_extractor *x, const char *text, const rs_mention *m, const char **out)
+static rs_status name_of(rs_extractor *x, const char *text, const rs_mention *m, const char **out,
+                         bool *clause)
 {
     const char *name = rs_arena_strndup(x->mem, text + m->begin, m->end - m->begin), *known;
     rs_term_kind kind;
@@ -75,24 +114,33 @@ static rs_status name_of(rs_extractor *x, const char *text, const rs_mention *m,
         return rs_extract_no_memory(x);
     st = rs_tokens_cut(rs_lexicon_tokens(x->l), name, strlen(name), x->mem, &tokens, &n, x->err);
     if (st == RS_OK && rs_lexicon_mention(x->l, tokens, n, &known, &kind) == n &&
-        strcmp(known, m->finding) == 0)
+        strcmp(known, m->finding) == 0 &&
+        (strcasecmp(name, known) == 0 || !is_no_name(name, tokens, n))) {
         *out = name;
+        *clause = has_verb(tokens, n);
+    }
     return st;
 }
 
-/* The first name there is; the lexicon's own where any text has it. */
+/* The first name there is, one without a verb rather; the lexicon's own where any text has
+ * it. */
 static rs_status better_name(rs_extractor *x, const char *text, const rs_mention *m, counted *row)
 {
     const char *name = NULL;
+    bool clause = false;
     rs_status st = RS_OK;
 
-    if (!row->name || (strcasecmp(row->name, m->finding) != 0 &&
-                       m->end - m->begin == strlen(m->finding)))
-        st = name_of(x, text, m, &name);
-    if (name && strcasecmp(name, m->finding) == 0)
-        row->name = m->finding;              /* the same words, in small letters */
-    else if (name && !row->name)
+    if (!row->name || strcmp(row->name, m->finding) != 0)
+        st = name_of(x, text, m, &name, &clause);
+    if (!name)
+        return st;
+    if (strcasecmp(name, m->finding) == 0)
+        row->name = strcmp(name + 1, m->finding + 1) == 0 ? m->finding : name;   /* small letters */
+    else if (!row->name || (row->clause && !clause))
         row->name = name;
+    else
+        return st;
+    row->clause = clause;
     return st;
 }
 
@@ -108,6 +156,8 @@ static rs_status count_sentence(rs_extractor *x, findings *f, const rs_context_i
         row->named |= bit_of(item);
         if (m->state == RS_STATE_NEGATED)
             row->negated |= bit_of(item);
+        if (m->state == RS_STATE_UNCERTAIN)
+            row->maybe |= bit_of(item);
         if (m->state == RS_STATE_AFFIRMED) {
             row->affirmed |= bit_of(item);
             row->left |= m->side == RS_SIDE_LEFT ? bit_of(item) : 0;
@@ -165,7 +215,7 @@ static rs_status count_findings(rs_extractor *x, findings *f)
     if (st == RS_OK && x->o->learner)
         st = mark(x, f, x->o->learner, true);
     for (size_t i = 0; i < f->n; i++)
-        f->rows[i].negated &= ~f->rows[i].affirmed;    /* of two places, one has it */
+        f->rows[i].negated &= ~(f->rows[i].affirmed | f->rows[i].maybe);   /* one place has it */
     if (f->n)
         qsort(f->rows, f->n, sizeof *f->rows, by_cases);
     return st;
@@ -197,7 +247,7 @@ rs_status rs_extract_findings(rs_extractor *x)
         if (yes)
             st = rs_extract_say(x, RS_SAY_SHOWS, row->name, yes, x->c->n_cases,
                                 rs_extract_cites(x, row->affirmed));
-        if (st == RS_OK && no && row->asked)
+        if (st == RS_OK && no && row->asked && !row->clause)
             st = rs_extract_say(x, RS_SAY_NEGATED, row->name, no, x->c->n_cases,
                                 rs_extract_cites(x, row->negated));
     }
@@ -221,7 +271,7 @@ rs_status rs_extract_differs(rs_extractor *x)
     for (size_t i = 0; st == RS_OK && i < f.n && said < MOST_DIFFERENCES; i++) {
         const counted *row = &f.rows[i];
         const rs_items left = row->left & ~row->right, right = row->right & ~row->left;
-        if (!worth_a_line(&f, row))
+        if (!worth_a_line(&f, row) || row->clause)
             continue;
         if (row->affirmed && row->negated && !(row->asked && part_said(x, "findings")) && ++said)
             st = rs_extract_say(x, RS_SAY_DIFFERS, row->name, rs_extract_cites(x, row->affirmed),
@@ -244,7 +294,7 @@ static rs_status say_learnt(rs_extractor *x, const counted *row)
     if (yes)
         st = rs_extract_say(x, RS_SAY_SHOWS, row->name, yes, x->c->n_cases,
                             rs_extract_cites(x, row->affirmed));
-    if (st == RS_OK && no)
+    if (st == RS_OK && no && !row->clause)
         st = rs_extract_say(x, RS_SAY_NEGATED, row->name, no, x->c->n_cases,
                             rs_extract_cites(x, row->negated));
     return st == RS_OK && !row->named ?
@@ -284,11 +334,13 @@ typedef struct {
 
 typedef struct { diagnosis *rows; size_t n, cap; } diagnoses;
 
-/* The first finding that a diagnosis affirms, and how it writes it; NULLs for none. */
+/* The first finding that a diagnosis affirms by the lexicon's own name for it, and how it
+ * writes that; NULLs for none. */
 static rs_status finding_of(rs_extractor *x, const char *text, const char **finding,
                             const char **surface)
 {
     rs_mention *m;
+    bool clause;
     size_t n;
     rs_status st = rs_report_mentions(x->l, text, NULL, 0, x->mem, &m, &n, x->err);
 
@@ -296,7 +348,9 @@ static rs_status finding_of(rs_extractor *x, const char *text, const char **find
     for (size_t i = 0; st == RS_OK && i < n && !*surface; i++) {
         if (m[i].state != RS_STATE_AFFIRMED || is_vague(m[i].finding))
             continue;
-        st = name_of(x, text, &m[i], surface);
+        st = name_of(x, text, &m[i], surface, &clause);
+        if (*surface && strcasecmp(*surface, m[i].finding) != 0)
+            *surface = NULL;
         *finding = *surface ? m[i].finding : NULL;
     }
     return st;
