@@ -413,6 +413,11 @@ rs_status rs_archive_need_batch(const rs_archive *a, const char *what, rs_err *e
     return RS_OK;
 }
 
+rs_status rs_archive_warm_words(rs_archive *a, rs_err *err)
+{
+    return rs_text_index_prepare(a->text, err);
+}
+
 /* ---- What others have written ---------------------------------------- */
 
 rs_status rs_archive_refresh(rs_archive *a, rs_err *err)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double K1 = 1.2, LEAST_IDF = 1e-6;
+static const double K1 = RS_BM25_K1, LEAST_IDF = 1e-6;
 enum { MAX_PLACES = 24, NEAR_TOKENS = 10 };
 
 /* ---- Lengths --------------------------------------------------------- */
@@ -175,32 +175,33 @@ bool rs_bm25_room(rs_bm25_plan *p, rs_arena *mem)
     return p->counts && (p->places || !(p->near > 0));
 }
 
-static int count_phrase(const rs_bm25_plan *p, const Fts5ExtensionApi *api, Fts5Context *fts,
-                        int phrase)
+void rs_bm25_begin(const rs_bm25_plan *p)
+{
+    for (size_t g = 0; g < p->n_groups; g++) {
+        p->counts[g] = (struct rs_bm25_count){0};
+        if (p->places)
+            p->places[g].n = 0;
+    }
+}
+
+void rs_bm25_at(const rs_bm25_plan *p, size_t phrase, int column, int offset)
 {
     const rs_bm25_phrase *f = &p->phrases[phrase];
-    const rs_bm25_group *g = &p->groups[f->group];
     struct rs_bm25_place *places = p->places ? &p->places[f->group] : NULL;
     struct rs_bm25_count *count = &p->counts[f->group];
-    Fts5PhraseIter at;
-    int column, offset, rc;
+    double of_column = column < RS_BM25_MAX_COLUMNS ? p->groups[f->group].column[column] : 0;
+    double weight = f->weight * of_column;
 
-    rc = api->xPhraseFirst(fts, phrase, &at, &column, &offset);
-    for (; rc == SQLITE_OK && column >= 0; api->xPhraseNext(fts, &at, &column, &offset)) {
-        double of_column = column < RS_BM25_MAX_COLUMNS ? g->column[column] : 0;
-        double weight = f->weight * of_column;
-        if (f->own)
-            count->own += of_column;
-        count->all += weight;
-        if (weight > 0 && f->weight > count->best)
-            count->best = f->weight;
-        if (!places || places->n == MAX_PLACES)
-            continue;
-        places->at[places->n].column = column;
-        places->at[places->n].offset = offset;
-        places->at[places->n++].weight = weight;
-    }
-    return rc;
+    if (f->own)
+        count->own += of_column;
+    count->all += weight;
+    if (weight > 0 && f->weight > count->best)
+        count->best = f->weight;
+    if (!places || places->n == MAX_PLACES)
+        return;
+    places->at[places->n].column = column;
+    places->at[places->n].offset = offset;
+    places->at[places->n++].weight = weight;
 }
 
 /* How near two groups stand: the best over their places. */
@@ -222,9 +223,9 @@ static double nearness(const struct rs_bm25_place *a, const struct rs_bm25_place
 
 static double saturated(double tf, double norm) { return tf * (K1 + 1) / (tf + norm); }
 
-static double score_of(const rs_bm25_plan *p, uint32_t length)
+double rs_bm25_score(const rs_bm25_plan *p, uint32_t length)
 {
-    double norm = K1 * (1 - p->b + p->b * length / p->lengths->mean), score = 0;
+    double norm = K1 * (1 - p->b + p->b * length / p->mean), score = 0;
 
     for (size_t g = 0; g < p->n_groups; g++) {
         const struct rs_bm25_count *c = &p->counts[g];
@@ -243,6 +244,37 @@ static double score_of(const rs_bm25_plan *p, uint32_t length)
     return score;
 }
 
+/* Is the phrase in the row, and each further part of it? Where the parts do not stand near
+ * each other FTS5 may leave places of the first ones behind. */
+static int is_whole(const rs_bm25_plan *p, const Fts5ExtensionApi *api, Fts5Context *fts,
+                    size_t phrase, bool *whole)
+{
+    Fts5PhraseIter at;
+    int column = 0, offset, rc = SQLITE_OK;
+
+    for (size_t k = phrase + 1; column >= 0 && rc == SQLITE_OK && k < p->n_phrases &&
+                                !(p->phrases[k].weight > 0); k++)
+        rc = api->xPhraseFirst(fts, (int)k, &at, &column, &offset);
+    *whole = column >= 0;
+    return rc;
+}
+
+static int count_phrase(const rs_bm25_plan *p, const Fts5ExtensionApi *api, Fts5Context *fts,
+                        size_t phrase)
+{
+    Fts5PhraseIter at;
+    int column, offset, rc;
+    bool whole;
+
+    rc = api->xPhraseFirst(fts, (int)phrase, &at, &column, &offset);
+    if (rc != SQLITE_OK || column < 0 ||
+        (rc = is_whole(p, api, fts, phrase, &whole)) != SQLITE_OK || !whole)
+        return rc;
+    for (; column >= 0; api->xPhraseNext(fts, &at, &column, &offset))
+        rs_bm25_at(p, phrase, column, offset);
+    return rc;
+}
+
 static void rank_row(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *context,
                      int n_args, sqlite3_value **args)
 {
@@ -253,18 +285,14 @@ static void rank_row(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_cont
         sqlite3_result_error(context, "rs_bm25: not the plan of this query", -1);
         return;
     }
-    for (size_t g = 0; g < p->n_groups; g++) {
-        p->counts[g] = (struct rs_bm25_count){0};
-        if (p->places)
-            p->places[g].n = 0;
-    }
-    for (int i = 0; rc == SQLITE_OK && i < phrases; i++)
+    rs_bm25_begin(p);
+    for (size_t i = 0; rc == SQLITE_OK && i < p->n_phrases; i++)
         if (p->phrases[i].weight > 0)
             rc = count_phrase(p, api, fts, i);
     if (rc != SQLITE_OK)
         sqlite3_result_error_code(context, rc);
     else
-        sqlite3_result_double(context, score_of(p, length_of(p->lengths, api->xRowid(fts))));
+        sqlite3_result_double(context, rs_bm25_score(p, length_of(p->lengths, api->xRowid(fts))));
 }
 
 rs_status rs_bm25_register(rs_db *db, rs_err *err)

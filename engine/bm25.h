@@ -11,11 +11,11 @@
  * k1 = 1.2, b = 0.75 where a plan says no other; |d| counts all tokens of the row. A
  * group's own phrases are what was asked for; the wider sum, left out of a plain query,
  * takes in what else it is called and what is related, and however often that stands in a
- * report, it is worth less than the thing itself. Without it and with one phrase a group this is FTS5's own bm25(), which is
- * the textbook's (Robertson, Zaragoza 2009), to the last bits; it is faster because
- * lengths are read once for many queries and not once a row. Phrases as one term: the
- * "synonym" operator of Pirkola, SIGIR 1998. A query that was read adds for each pair of
- * its groups
+ * report, it is worth less than the thing itself. Without it and with one phrase a group
+ * this is FTS5's own bm25(), which is the textbook's (Robertson, Zaragoza 2009), to the last
+ * bits; it is faster because lengths are read once for many queries and not once a row.
+ * Phrases as one term: the "synonym" operator of Pirkola, SIGIR 1998. A query that was read
+ * adds for each pair of its groups
  *
  *   near * (idf'(g) + idf'(h)) / 2 * min(w) / d     d: tokens between, at most 10
  *
@@ -58,7 +58,8 @@ rs_status rs_lengths_count(rs_lengths *l, rs_db *db, const char *match, size_t *
 
 typedef struct {
     size_t group;
-    double weight;                 /* w(p); 0: a part that is not counted */
+    double weight;                 /* w(p); 0: a further part of the phrase before, which
+                                      counts where all its parts are */
     bool   own;
 } rs_bm25_phrase;
 
@@ -69,7 +70,8 @@ typedef struct {
 
 /* Everything that a row's score hangs on; handed to rs_bm25() as a pointer. */
 typedef struct {
-    const rs_lengths     *lengths;
+    const rs_lengths     *lengths;   /* NULL: rs_bm25_score() is told them */
+    double                mean;      /* length of a row */
     const rs_bm25_phrase *phrases;   size_t n_phrases;      /* as in the MATCH expression */
     const rs_bm25_group  *groups;    size_t n_groups;
     double                wider;     /* what the wider sum is worth; 0: nothing */
@@ -79,11 +81,18 @@ typedef struct {
     struct rs_bm25_place *places;    /* room for the places of groups; NULL where near is 0 */
 } rs_bm25_plan;
 
+#define RS_BM25_K1 1.2
 #define RS_BM25_B 0.75
 #define RS_BM25_POINTER "rs_bm25_plan"
 double rs_bm25_idf(size_t rows, size_t with);
 /* Room for a plan's work, in `mem`; false on OOM. */
 bool      rs_bm25_room(rs_bm25_plan *p, rs_arena *mem);
+/* One row's score: begin, then each place of each phrase in their order, then the score
+ * of a row that is `length` tokens long. FTS5 and posting lists both come here, so that
+ * their scores are the same to the last bit. */
+void      rs_bm25_begin(const rs_bm25_plan *p);
+void      rs_bm25_at(const rs_bm25_plan *p, size_t phrase, int column, int offset);
+double    rs_bm25_score(const rs_bm25_plan *p, uint32_t length);
 /* Make rs_bm25() known to a connection. */
 rs_status rs_bm25_register(rs_db *db, rs_err *err);
 

@@ -55,6 +55,12 @@ void rs_db_deadline(rs_db *db, double when_s)
     sqlite3_progress_handler(db->sql, when_s > 0 ? STEPS : 0, when_s > 0 ? is_late : NULL, db);
 }
 
+rs_status rs_db_in_time(const rs_db *db, rs_err *err)
+{
+    return db->deadline_s > 0 && rs_now_s() > db->deadline_s
+         ? rs_fail(err, RS_ECANCEL, "%s: the time for it is over", db->path) : RS_OK;
+}
+
 /* ---- Errors ---------------------------------------------------------- */
 
 static rs_status status_of(int rc)

@@ -35,6 +35,8 @@ const char *rs_db_path(const rs_db *db);
 fts5_api *rs_db_fts5(sqlite3 *sql, rs_err *err);
 /* From now on statements end with RS_ECANCEL once rs_now_s() is past `when_s`; 0: never. */
 void      rs_db_deadline(rs_db *db, double when_s);
+/* RS_ECANCEL once it is past that: for work between statements. */
+rs_status rs_db_in_time(const rs_db *db, rs_err *err);
 
 /* Run statements that give no rows; `sql` may hold several. */
 rs_status rs_db_exec(rs_db *db, const char *sql, rs_err *err);

@@ -3,6 +3,7 @@
 #include "engine/filter.h"
 
 #include "base/bytes.h"
+#include "engine/fold.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,15 +74,17 @@ rs_status rs_restriction_leave_out(rs_restriction *r, const int64_t *ids, size_t
 rs_status rs_restriction_leave_out_case(rs_restriction *r, rs_db *db, int64_t id, bool patient,
                                         rs_arena *mem, rs_err *err)
 {
-    rs_stmt s = rs_db_use(db,
-        "SELECT ?1 UNION SELECT o.id FROM cases c JOIN cases o ON o.patient = c.patient"
-        " WHERE c.id = ?1 AND ?2", err);
+    const char *who = NULL;
     void *ids = NULL;
     size_t n = 0, cap = 0;
-    rs_status st;
+    rs_status st = patient ? rs_patient_of(db, id, mem, &who, err) : RS_OK;
+    rs_stmt s;
 
+    if (st != RS_OK)
+        return st;
+    s = rs_db_use(db, "SELECT ?1 UNION SELECT id FROM cases WHERE patient = ?2", err);
     rs_bind_int(&s, 1, id);
-    rs_bind_int(&s, 2, patient);
+    rs_bind_text(&s, 2, who);
     while (rs_step(&s)) {
         if (!rs_arena_grow(mem, &ids, &cap, n, sizeof(int64_t))) {
             rs_stmt_nomem(&s);

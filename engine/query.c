@@ -39,7 +39,8 @@ rs_fusion rs_fusion_of(const char *name)
 
 rs_query rs_query_default(void)
 {
-    rs_query q = {.k = 10, .depth = 100, .rrf_k = 60, .deadline_s = 10, .false_alarm = 0.05};
+    rs_query q = {.k = 10, .depth = 100, .rrf_k = 60, .deadline_s = 10, .false_alarm = 0.05,
+                  .words_first = true};
 
     for (int p = 0; p < RS_PROBE_COUNT; p++)
         q.weight[p] = 1;

@@ -142,6 +142,9 @@ typedef struct {
     size_t rescore;                /* 0: none */
     double rrf_k;
     double weight[RS_PROBE_COUNT]; /* 0 switches a probe off; `case` runs for EARLY alone */
+    bool   words_first;            /* text vectors weigh by how much there is to read: times
+                                      (things asked for) / 20, from 0.1 to 1. A few words are what
+                                      BM25 is exact about; a report is what an encoder reads */
 
     bool   keep_patients;          /* a patient may have several hits, also that of a case asked
                                       for */

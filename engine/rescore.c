@@ -18,7 +18,7 @@ enum { MOST = 6 };
 /* Those that this query has. */
 static size_t list(const rs_search_state *s, agreement out[MOST])
 {
-    const double *w = s->q->weight;
+    const double *w = s->weight;
     const agreement all[MOST] = {
         {&s->texts, RS_KIND_IMAGE, w[RS_PROBE_TEXT_IMAGE], NULL},
         {&s->texts, RS_KIND_PASSAGE, w[RS_PROBE_TEXT_PASSAGE], NULL},

@@ -16,6 +16,29 @@
 
 static const double SAME_IMAGE = 0.999;    /* cosine of a vector with its half-precision self */
 
+/* ---- Weights --------------------------------------------------------- */
+
+/* What the query's probes weigh. Measured (docs/benchmarks.md, "Fusion"): queries of one to five
+ * words lose by text vectors of the same weight, whole reports as queries gain. */
+static void set_weights(rs_search_state *s)
+{
+    enum { MANY = 20 };
+    static const double LEAST = 0.1;
+    size_t most = 0;
+    double factor;
+
+    memcpy(s->weight, s->q->weight, sizeof s->weight);
+    for (size_t i = 0; i < s->n_words; i++)
+        if (s->words[i].weight > 0 && s->words[i].query.n_groups > most)
+            most = s->words[i].query.n_groups;
+    if (!s->q->words_first || most == 0 || s->weight[RS_PROBE_BM25] <= 0)
+        return;
+    factor = (double)most / MANY;
+    factor = factor < LEAST ? LEAST : factor > 1 ? 1 : factor;
+    s->weight[RS_PROBE_TEXT_IMAGE] *= factor;
+    s->weight[RS_PROBE_TEXT_PASSAGE] *= factor;
+}
+
 /* ---- Probe ----------------------------------------------------------- */
 
 static void keep_ranking(rs_search_state *s, const rs_ranking *r)
@@ -50,7 +73,7 @@ static rs_status probe_vectors(rs_search_state *s, rs_probe probe, rs_kind kind,
     rs_status st;
     rs_ranking r;
 
-    if (!wanted(of) || s->q->weight[probe] <= 0)
+    if (!wanted(of) || s->weight[probe] <= 0)
         return RS_OK;
     if ((st = rs_search_scope(s, kind, &scope)) != RS_OK)
         return st;
@@ -75,7 +98,7 @@ static rs_status probe_words(rs_search_state *s)
         weight[i] = s->words[i].weight;
         any |= weight[i] > 0 && q[i]->match;
     }
-    if (!any || s->q->weight[RS_PROBE_BM25] <= 0)
+    if (!any || s->weight[RS_PROBE_BM25] <= 0)
         return RS_OK;
     rs_db_deadline(s->a->db, s->q->deadline_s > 0 ? rs_now_s() + s->q->deadline_s : 0);
     st = rs_probe_words(s->a, q, weight, s->n_words, &s->restriction, s->depth, s->mem, &r,
@@ -155,7 +178,7 @@ static rs_status fuse(rs_search_state *s)
 {
     rs_status st = RS_OK;
 
-    s->fused = rs_fuse(s->rankings, s->n_rankings, s->q->fusion, s->q->rrf_k, s->q->weight, s->mem,
+    s->fused = rs_fuse(s->rankings, s->n_rankings, s->q->fusion, s->q->rrf_k, s->weight, s->mem,
                        &s->n_fused);
     if (!s->fused)
         return rs_fail(s->err, RS_ENOMEM, "query: no memory");
@@ -167,16 +190,18 @@ static rs_status fuse(rs_search_state *s)
 
 static rs_status fill_hits(rs_search_state *s)
 {
-    const size_t n = s->n_fused < s->q->k ? s->n_fused : s->q->k;
-    rs_hit *hits = rs_new(s->mem, rs_hit, n + 1);
+    rs_hit *hits = rs_new(s->mem, rs_hit, s->n_stands + 1);
     rs_status st = RS_OK;
 
     if (!hits)
         return rs_fail(s->err, RS_ENOMEM, "query: no memory");
-    for (size_t i = 0; st == RS_OK && i < n; i++)
-        st = rs_search_hit(s, &s->fused[i], i + 1, &hits[i]);
+    for (size_t i = 0; st == RS_OK && i < s->n_stands; i++) {
+        st = rs_search_hit(s, &s->fused[s->stands[i].row], i + 1, &hits[i]);
+        hits[i].folded = s->stands[i].folded;
+        hits[i].n_folded = s->stands[i].n_folded;
+    }
     s->out->hits = hits;
-    s->out->n = st == RS_OK ? n : 0;
+    s->out->n = st == RS_OK ? s->n_stands : 0;
     return st;
 }
 
@@ -192,7 +217,8 @@ static rs_status look(rs_search_state *s)
         (st = rs_query_find_cases(s)) != RS_OK ||
         (st = run_probes(s)) != RS_OK ||
         (st = rs_verdict_reach(s)) != RS_OK ||
-        (st = fuse(s)) != RS_OK)
+        (st = fuse(s)) != RS_OK ||
+        (st = rs_search_stands(s)) != RS_OK)
         return st;
     return fill_hits(s);
 }
@@ -222,6 +248,7 @@ rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *
     s.depth = q->depth > q->k ? q->depth : q->k;
     if ((st = rs_archive_refresh_encoder(a, err)) != RS_OK || (st = rs_query_encode(&s)) != RS_OK)
         return st;
+    set_weights(&s);
     encoded = rs_now_s();
     st = look_in_snapshot(&s);
     out->encode_ms = 1e3 * (encoded - start);

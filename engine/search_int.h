@@ -5,6 +5,7 @@
  *   search.c          probes, fusion, what is left out
  *   rescore.c         the best ones looked at again
  *   evidence.c        what speaks for each hit
+ *   stand.c           which rows become hits: folding, diversity
  *   contrast.c        the nearest case of another diagnosis
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -43,11 +44,21 @@ typedef struct {
     rs_scope        scope[RS_KINDS];
     bool            scoped[RS_KINDS];
     size_t          depth;
+    double          weight[RS_PROBE_COUNT];    /* the query's, as words_first has them */
     rs_ranking      rankings[RS_PROBE_COUNT];
     size_t          n_rankings;
     rs_fused       *fused;
     size_t          n_fused;
+    struct rs_stand *stands;           /* the rows that become hits, in order */
+    size_t          n_stands;
 } rs_search_state;
+
+/* A row of s->fused that becomes a hit, and the rows that fold into it. */
+typedef struct rs_stand {
+    size_t     row;
+    rs_folded *folded;
+    size_t     n_folded;
+} rs_stand;
 
 /* RS_EARG says what makes no sense. */
 rs_status rs_query_check(const rs_query *q, rs_err *err);
@@ -63,6 +74,9 @@ const float *rs_query_whole(rs_search_state *s, rs_status *st);
 
 /* The scope of a kind, made when it is first asked for. */
 rs_status rs_search_scope(rs_search_state *s, rs_kind kind, rs_scope **out);
+
+/* Which rows of the fused list become hits, at most q->k: s->stands, in order. */
+rs_status rs_search_stands(rs_search_state *s);
 
 /* Order the first n of s->fused anew; see fusion.h. */
 rs_status rs_search_rescore(rs_search_state *s, size_t n);

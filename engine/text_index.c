@@ -6,8 +6,10 @@
 #include "engine/text_index_int.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "engine/top.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,11 @@ static const double NEAR = 5;
 static const double READ_B = 0.5;
 /* What all names of a thing are worth beside the one that was asked for. */
 static const double WIDER = 0.8;
+/* Posting lists are made for an archive of so many cases, once so many queries were asked;
+ * each then gives as long as FTS5 took for it, which is at most twice the time in all. */
+enum { MANY_CASES = 2000, FREE_QUERIES = 4 };
+/* How long a query may wait for them to take in what is new, before FTS5 is asked. */
+static const double CATCH_UP_S = 0.05;
 
 const char *rs_text_column_name(rs_text_column c)
 {
@@ -40,7 +47,8 @@ rs_status rs_text_index_new(rs_text_index **out, rs_db *db, const rs_lexicon *le
     t->db = db;
     t->lexicon = lexicon;
     if ((st = rs_tokens_new(&t->tokens, err)) != RS_OK ||
-        (st = rs_bm25_register(db, err)) != RS_OK) {
+        (st = rs_bm25_register(db, err)) != RS_OK ||
+        (st = rs_postings_new(&t->postings, db, t->tokens, err)) != RS_OK) {
         rs_text_index_free(t);
         return st;
     }
@@ -52,12 +60,22 @@ void rs_text_index_free(rs_text_index *t)
 {
     if (!t)
         return;
+    rs_postings_free(t->postings);
     rs_tokens_free(t->tokens);
     rs_lengths_clear(&t->lengths);
     rs_free(t);
 }
 
 void rs_text_index_use(rs_text_index *t, const rs_lexicon *lexicon) { t->lexicon = lexicon; }
+
+void rs_text_index_mode(rs_text_index *t, rs_text_mode mode) { t->mode = mode; }
+
+rs_status rs_text_index_prepare(rs_text_index *t, rs_err *err)
+{
+    bool current;
+
+    return rs_postings_follow(t->postings, INFINITY, &current, err);
+}
 
 /* ---- Rows ------------------------------------------------------------ */
 
@@ -85,35 +103,50 @@ rs_status rs_text_index_remove(rs_text_index *t, int64_t case_id, rs_err *err)
 
 /* ---- Ranking --------------------------------------------------------- */
 
-/* How rare a group is. What the archive has only under other names is as rare as these,
+/* How rare a group is, of whose names `own` cases have one that was asked for, `core` one
+ * that is quite the same. What the archive has only under other names is as rare as these,
  * and these are then as good as the thing itself. */
-static rs_status plan_group(rs_text_index *t, const rs_term_group *g, bool read,
-                            rs_bm25_group *out, rs_err *err)
+static void plan_group(rs_bm25_group *out, size_t cases, size_t own, size_t core)
 {
-    size_t own = 0, core = 0;
-    rs_status st = RS_OK;
-
-    if (g->own)
-        st = rs_lengths_count(&t->lengths, t->db, g->own, &own, err);
-    if (st == RS_OK && read)
-        st = rs_lengths_count(&t->lengths, t->db, g->core, &core, err);
-    out->idf = rs_bm25_idf(t->lengths.n, own);
-    out->wider_idf = rs_bm25_idf(t->lengths.n, core);
+    out->idf = rs_bm25_idf(cases, own);
+    out->wider_idf = rs_bm25_idf(cases, core);
     if (own == 0)
         out->wider_idf *= (1 + WIDER) / WIDER;
+}
+
+/* How many cases have the group, by posting lists or by FTS5. */
+static rs_status count_group(rs_text_index *t, const rs_text_query *q, size_t g, bool memory,
+                             rs_arena *mem, size_t *own, size_t *core, rs_err *err)
+{
+    const rs_term_group *group = &q->groups[g];
+    rs_status st = RS_OK;
+
+    *own = *core = 0;
+    if (memory) {
+        st = rs_postings_count(t->postings, q, g, true, mem, own, err);
+        if (st == RS_OK && q->read)
+            st = rs_postings_count(t->postings, q, g, false, mem, core, err);
+        return st;
+    }
+    if (group->own)
+        st = rs_lengths_count(&t->lengths, t->db, group->own, own, err);
+    if (st == RS_OK && q->read)
+        st = rs_lengths_count(&t->lengths, t->db, group->core, core, err);
     return st;
 }
 
-/* What rs_bm25() is to know of the query. */
+/* What rs_bm25() is to know of the query; `memory`: for posting lists. */
 static rs_status make_plan(rs_text_index *t, const rs_text_query *q,
-                           const double weights[RS_TEXT_COUNT], rs_arena *mem,
+                           const double weights[RS_TEXT_COUNT], bool memory, rs_arena *mem,
                            rs_bm25_plan *p, rs_err *err)
 {
     rs_bm25_phrase *phrases = rs_new(mem, rs_bm25_phrase, q->n);
     rs_bm25_group *groups = rs_new(mem, rs_bm25_group, q->n_groups);
-    rs_status st = rs_lengths_refresh(&t->lengths, t->db, err);
+    rs_status st = memory ? RS_OK : rs_lengths_refresh(&t->lengths, t->db, err);
+    size_t own, core, cases = memory ? rs_postings_cases(t->postings) : t->lengths.n;
 
     *p = (rs_bm25_plan){.lengths = &t->lengths, .phrases = phrases, .n_phrases = q->n,
+                        .mean = memory ? rs_postings_mean(t->postings) : t->lengths.mean,
                         .groups = groups, .n_groups = q->n_groups,
                         .b = q->read ? READ_B : RS_BM25_B,
                         .wider = q->read ? WIDER : 0,
@@ -125,7 +158,8 @@ static rs_status make_plan(rs_text_index *t, const rs_text_query *q,
     for (size_t i = 0; i < q->n; i++)
         phrases[i] = (rs_bm25_phrase){q->terms[i].group, q->terms[i].weight, q->terms[i].own};
     for (size_t g = 0; st == RS_OK && g < q->n_groups; g++) {
-        st = plan_group(t, &q->groups[g], q->read, &groups[g], err);
+        st = count_group(t, q, g, memory, mem, &own, &core, err);
+        plan_group(&groups[g], cases, own, core);
         memcpy(groups[g].column, weights ? weights : q->groups[g].weight,
                RS_TEXT_COUNT * sizeof *weights);
     }
@@ -185,48 +219,144 @@ static rs_stmt use_scores(rs_text_index *t, const rs_restriction *r, rs_err *err
     return s;
 }
 
-rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
-                             const double weights[RS_TEXT_COUNT], size_t limit, rs_arena *mem,
-                             rs_ranked **out, size_t *n, rs_err *err)
+static rs_status rank_by_fts5(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
+                              const double *weights, rs_top *top, rs_arena *mem, rs_err *err)
 {
-    rs_top top = {.mem = mem, .limit = limit};
     rs_bm25_plan plan;
-    rs_status st;
+    rs_status st = make_plan(t, q, weights, false, mem, &plan, err);
     rs_stmt s;
 
-    *out = NULL;
-    *n = 0;
-    if (!q->match || limit == 0)
-        return RS_OK;
-    if ((st = make_plan(t, q, weights, mem, &plan, err)) != RS_OK)
+    if (st != RS_OK)
         return st;
     s = use_scores(t, r, err);
     rs_bind_text(&s, 20, q->match);
     rs_bind_pointer(&s, 21, &plan, RS_BM25_POINTER);
     while (rs_step(&s))
-        if (!rs_top_add(&top, rs_col_real(&s, 1), rs_col_int(&s, 0))) {
+        if (!rs_top_add(top, rs_col_real(&s, 1), rs_col_int(&s, 0))) {
             rs_stmt_nomem(&s);
             break;
         }
-    if ((st = rs_done(&s)) != RS_OK)
+    return rs_done(&s);
+}
+
+/* Can posting lists say as much? They know words, not the cases' fields. */
+static bool fits_memory(const rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
+                        const double *weights)
+{
+    rs_restriction rest = *r;
+
+    rest.exclude = NULL;
+    if (t->mode == RS_TEXT_FTS5 || rs_restriction_filters(&rest) ||
+        (r->exclude && r->exclude != q->exclude) || rs_db_writing(t->db))
+        return false;
+    for (int i = 0; weights && i < RS_TEXT_COUNT; i++)
+        if (!(weights[i] > 0) || !isfinite(weights[i]))
+            return false;
+    return true;
+}
+
+/* Brings posting lists up to date with the catalog and the query; *ready is false where they
+ * are not there, or it would take too long. */
+static rs_status ready_memory(rs_text_index *t, const rs_text_query *q, rs_arena *mem,
+                              bool *ready, rs_err *err)
+{
+    double wait_s = t->mode == RS_TEXT_MEMORY ? INFINITY : CATCH_UP_S;
+    rs_status st = RS_OK;
+
+    *ready = t->mode == RS_TEXT_MEMORY ||
+             (t->mode == RS_TEXT_AUTO && rs_postings_ready(t->postings));
+    if (*ready)
+        st = rs_postings_follow(t->postings, wait_s, ready, err);
+    if (st != RS_OK && st != RS_ECANCEL) {
+        *ready = false;                          /* let FTS5 say what is wrong, if it finds it */
+        st = RS_OK;
+    }
+    return st == RS_OK && *ready ? rs_postings_can(t->postings, q, mem, ready, err) : st;
+}
+
+/* *done is false where FTS5 is to be asked. */
+static rs_status rank_by_memory(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
+                                const double *weights, rs_top *top, rs_arena *mem, bool *done,
+                                rs_err *err)
+{
+    const rs_postings_scope scope = {.left_out = r->left_out, .n_left_out = r->n_left_out,
+                                     .out = r->exclude != NULL};
+    rs_bm25_plan plan;
+    rs_status st = ready_memory(t, q, mem, done, err);
+
+    if (st != RS_OK || !*done)
         return st;
+    if ((st = make_plan(t, q, weights, true, mem, &plan, err)) == RS_OK)
+        st = rs_postings_rank(t->postings, q, &plan, &scope, top, mem, err);
+    return st;
+}
+
+/* What FTS5 took for a query goes into the posting lists, until they are there. The query
+ * has its answer: that they cannot be made now is no failure of it. */
+static void make_some(rs_text_index *t, double took_s)
+{
+    bool current;
+
+    if (t->mode == RS_TEXT_AUTO && t->lengths.n >= MANY_CASES && t->n_ranked++ >= FREE_QUERIES)
+        (void)rs_postings_follow(t->postings, took_s, &current, NULL);
+}
+
+static rs_status rank(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
+                      const double *weights, rs_top *top, rs_arena *mem, rs_err *err)
+{
+    bool fits = fits_memory(t, q, r, weights), done = false;
+    double start;
+    rs_status st = RS_OK;
+
+    if (fits)
+        st = rank_by_memory(t, q, r, weights, top, mem, &done, err);
+    if (st != RS_OK || (t->by_memory = done))
+        return st;
+    start = rs_now_s();
+    st = rank_by_fts5(t, q, r, weights, top, mem, err);
+    if (st == RS_OK && fits)
+        make_some(t, rs_now_s() - start);
+    return st;
+}
+
+rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
+                             const double weights[RS_TEXT_COUNT], size_t limit, rs_arena *mem,
+                             rs_ranked **out, size_t *n, rs_err *err)
+{
+    rs_top top = {.mem = mem, .limit = limit};
+    rs_status st;
+
+    *out = NULL;
+    *n = 0;
+    t->by_memory = false;
+    if (!q->match || limit == 0)
+        return RS_OK;
+    if ((st = rs_db_read_begin(t->db, err)) != RS_OK)
+        return st;
+    st = rank(t, q, r, weights, &top, mem, err);
     rs_top_end(&top);
-    return read_keys(t, &top, mem, out, n, err);
+    if (st == RS_OK)
+        st = read_keys(t, &top, mem, out, n, err);
+    rs_db_read_end(t->db);
+    return st;
 }
 
 rs_status rs_text_query_worth(rs_text_index *t, const rs_text_query *q, double *out, rs_err *err)
 {
-    rs_status st = rs_lengths_refresh(&t->lengths, t->db, err);
+    rs_arena mem = {0};
+    bool memory;
+    rs_status st = ready_memory(t, q, &mem, &memory, err);
+    size_t own, core;
 
     *out = 0;
+    if (st == RS_OK && !memory)
+        st = rs_lengths_refresh(&t->lengths, t->db, err);
     for (size_t g = 0; st == RS_OK && g < q->n_groups; g++) {
-        size_t n = 0;
-        if (q->groups[g].own)
-            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].own, &n, err);
-        if (st == RS_OK && n == 0 && q->read)
-            st = rs_lengths_count(&t->lengths, t->db, q->groups[g].core, &n, err);
-        *out += rs_bm25_idf(t->lengths.n, n);
+        st = count_group(t, q, g, memory, &mem, &own, &core, err);
+        *out += rs_bm25_idf(memory ? rs_postings_cases(t->postings) : t->lengths.n,
+                            own ? own : core);
     }
+    rs_arena_clear(&mem);
     return st;
 }
 

@@ -78,6 +78,7 @@ typedef struct {
     double weight;                 /* how much it means that; 0: the other part of a term
                                       in parts, which counts once */
     bool   own;                    /* it is what was asked */
+    bool   core;                   /* it means quite the same */
 } rs_term;
 
 /* One thing that the query asks for, with all that it may be called. */
@@ -95,6 +96,8 @@ typedef struct {
     bool read;                     /* RS_WORDS_READ */
     const char *match;             /* FTS5: any of the groups; NULL where there is none */
     const char *exclude;           /* FTS5: any word ruled out; NULL where there is none */
+    const rs_term *out;            size_t n_out;        /* the same as terms, and their groups, */
+    const rs_term_group *out_groups;                    /* of which only `weight` is set */
     const char *plain;             /* the text without operators and ruled-out words, valid
                                       UTF-8: for an encoder; "" where nothing is left */
 } rs_text_query;
@@ -126,6 +129,19 @@ typedef struct {
 rs_status rs_text_index_rank(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
                              const double weights[RS_TEXT_COUNT], size_t limit, rs_arena *mem,
                              rs_ranked **out, size_t *n, rs_err *err);
+
+/* Posting lists in memory (postings.h) rank what they can, FTS5 the rest, with the same
+ * result. They are made bit by bit beside queries, once a few of these on a large index
+ * have shown that it pays. */
+typedef enum {
+    RS_TEXT_AUTO,
+    RS_TEXT_FTS5,                  /* never by posting lists */
+    RS_TEXT_MEMORY                 /* by posting lists, made at once where they are not yet */
+} rs_text_mode;
+
+void      rs_text_index_mode(rs_text_index *t, rs_text_mode mode);
+/* Make them now, all of them. RS_OK too where there is not the memory for them. */
+rs_status rs_text_index_prepare(rs_text_index *t, rs_err *err);
 
 /* What a case would score that had everything asked for about once: the sum of the groups' idf,
  * those that no case has included. */

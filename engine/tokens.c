@@ -85,3 +85,28 @@ rs_status rs_tokens_cut(rs_tokens *t, const char *text, size_t len, rs_arena *me
     *n = l.n;
     return RS_OK;
 }
+
+typedef struct { rs_token_fn *take; void *ctx; } taker;
+
+static int on_each(void *ctx, int flags, const char *text, int len, int begin, int end)
+{
+    const taker *t = ctx;
+
+    (void)flags;
+    (void)begin;
+    (void)end;
+    return t->take(t->ctx, text, (size_t)len) ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+rs_status rs_tokens_each(rs_tokens *t, const char *text, size_t len, rs_token_fn *take,
+                         void *ctx, rs_err *err)
+{
+    taker each = {take, ctx};
+
+    if (len > INT32_MAX / 2)
+        return rs_fail(err, RS_ELIMIT, "text of %zu bytes", len);
+    if (len && t->methods.xTokenize(t->tokenizer, &each, FTS5_TOKENIZE_DOCUMENT, text, (int)len,
+                                    on_each) != SQLITE_OK)
+        return rs_fail(err, RS_ENOMEM, "tokenizer: no memory");
+    return RS_OK;
+}

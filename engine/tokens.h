@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* How case_fts is declared, and what rs_tokens is. */
@@ -28,5 +29,10 @@ typedef struct { const char *text; size_t begin, end; } rs_token;
  * RS_ELIMIT. */
 rs_status rs_tokens_cut(rs_tokens *t, const char *text, size_t len, rs_arena *mem,
                         rs_token **out, size_t *n, rs_err *err);
+/* The tokens of text[0, len) one by one, as bytes that are not ended by a NUL; `take` says
+ * false to stop, which gives RS_ENOMEM. */
+typedef bool rs_token_fn(void *ctx, const char *token, size_t len);
+rs_status rs_tokens_each(rs_tokens *t, const char *text, size_t len, rs_token_fn *take,
+                         void *ctx, rs_err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "embeddings/intake.h"
+#include "embeddings/phash.h"
 #include "engine/sections.h"
 #include "engine/sentences.h"
 #include "indexer/passages.h"
@@ -193,6 +194,8 @@ void rs_case_decode(rs_case_job_image *im, const rs_preprocess *p)
             im->st = rs_intake_bytes(p, bytes, len, RS_INTAKE_MARGIN, im->pixels, &facts, &im->err);
         rs_free(bytes);
     }
+    if (im->st == RS_OK)
+        im->hashed = rs_phash(&im->phash, im->pixels, p->crop_height, p->crop_width);
     im->width = facts.width;
     im->height = facts.height;
     im->decode_s = facts.decode_s;

@@ -17,6 +17,8 @@ typedef struct {
     rs_source_file file;             /* size and time; sha256 set when decoded */
     char        sha256[RS_SHA256_HEX];
     size_t      width, height;       /* of the file */
+    uint64_t    phash;               /* of the pixels; when hashed */
+    bool        hashed;
     double      read_s, decode_s, resize_s;      /* that it took */
     float      *pixels;              /* [3 x crop x crop], the run's; until it is encoded */
     const float *vector;             /* [dim], in the batch's memory, once it is encoded */

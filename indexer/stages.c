@@ -104,7 +104,7 @@ static rs_status fill_images(rs_index_batch *b, rs_err *err)
                 list[job->record.n_images++] = (rs_case_image){
                     .path = im->from->path, .given = im->from->given, .sha256 = im->sha256,
                     .view = im->from->view, .width = im->width, .height = im->height,
-                    .vector = im->vector};
+                    .vector = im->vector, .phash = im->phash, .hashed = im->hashed};
         }
         job->record.images = list;
     }

@@ -206,6 +206,45 @@ static void test_scores_are_sums(void **state)
     rs_arena_clear(&mem);
 }
 
+/* Of a short text the vectors weigh a tenth, of one of ten things half, of a long one all. */
+static void test_words_first(void **state)
+{
+    static const char *const texts[] = {
+        "effusion", "effusion pneumothorax nodule fracture mass lung heart small large hand",
+        "effusion pneumothorax nodule fracture mass lung heart small large hand knee hip skull "
+        "spine liver spleen kidney brain aorta trachea oesophagus bladder"};
+    static const double want[] = {0.1, 0.5, 1};
+    static const float x[DIM] = {1};
+    rs_err err = {RS_OK, ""};
+    rs_arena mem = {0};
+    char dir[64];
+    rs_archive *a;
+
+    (void)state;
+    make_folder(dir);
+    a = open_writer(dir);
+    put_one(a, &(rs_case){.key = "one", .title = "effusion", .age_years = -1, .n_images = 1,
+                          .images = &(rs_case_image){.path = "/x", .vector = x}});
+    for (size_t i = 0; i < 3; i++) {
+        rs_query q = rs_query_default();
+        rs_result r;
+        q.rrf_k = 0;
+        q.words = RS_WORDS_PLAIN;               /* each word one thing */
+        ask_text(&q, texts[i], x);
+        ok(rs_search(a, &q, &mem, &r, &err), &err);
+        assert_int_equal(r.n, 1);
+        for (size_t f = 0; f < r.hits[0].n_found; f++)
+            if (r.hits[0].found[f].probe == RS_PROBE_TEXT_IMAGE)
+                assert_true(fabs(r.hits[0].found[f].part - want[i]) < 1e-12);
+        q.weight[RS_PROBE_BM25] = 0;                    /* nothing else reads it */
+        ok(rs_search(a, &q, &mem, &r, &err), &err);
+        assert_true(fabs(r.hits[0].score - 1) < 1e-12);
+    }
+    rs_archive_close(a);
+    remove_folder(dir);
+    rs_arena_clear(&mem);
+}
+
 static void put_two(rs_archive *a, const char *key, const float *image, const float *passage)
 {
     put_one(a, &(rs_case){.key = key, .title = "t", .age_years = -1,
@@ -313,6 +352,7 @@ static void test_rescoring_equals_naive(void **state)
         unit_vector(&rnd, image);
         ask_text(&q, "effusion", text);
         ask_images(&q, image, 1);
+        q.words_first = false;
         q.k = N;
         q.depth = 20;                                   /* so that rankings have gaps */
         q.keep_patients = q.keep_duplicates = true;
@@ -346,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_minmax_against_rrf),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_scores_are_sums),
+        cmocka_unit_test(test_words_first),
         cmocka_unit_test(test_early),
         cmocka_unit_test(test_rescoring_equals_naive),
     };

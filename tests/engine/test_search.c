@@ -189,6 +189,7 @@ static void check_against_naive(rs_archive *a, const world *w, rs_random *rnd)
     unit_vector(rnd, text);
     unit_vector(rnd, images);
     unit_vector(rnd, images + DIM);
+    q.words_first = false;
     ask_text(&q, "zzz", text);                       /* in no report: BM25 stays out of it */
     n_images = 1 + rs_random_below(rnd, 2);
     ask_images(&q, images, n_images);
@@ -466,6 +467,7 @@ static void test_hit_explains_itself(void **state)
     make_folder(dir);
     a = open_writer(dir);
     put_documented(a);
+    q.words_first = false;
     ask_text(&q, "left effusions", text);
     ask_images(&q, image, 1);
     ok(rs_search(a, &q, &mem, &res, &err), &err);

@@ -3,6 +3,8 @@
 #include "indexer/index.h"
 
 #include "embeddings/intake.h"
+#include "embeddings/phash.h"
+#include "engine/archive_int.h"
 #include "engine/query.h"
 #include "indexer/case_make.h"
 #include "indexer/holdings.h"
@@ -213,6 +215,48 @@ static void test_manifest_over_time(void **state)
         rs_archive_close(a);
     }
     rs_arena_clear(&mem);
+}
+
+/* Every image has the hash of its encoder's input, one without contrast none; rows of an earlier
+ * version stay as they are and are no reason to read an image again. */
+static void test_hashes(void **state)
+{
+    const rs_preprocess *p = rs_encoder_preprocess(encoder);
+    float *x = rs_calloc(3 * p->crop_height * p->crop_width, sizeof *x);
+    rs_image flat = {0};
+    rs_arena mem = {0};
+    rs_err err = {0};
+    char *png;
+    size_t len;
+    uint64_t h;
+    rs_case *c;
+    rs_archive *a;
+
+    (void)state;
+    put_pictures();
+    ok(rs_image_new(&flat, 30, 20, 1, 8, &err), &err);
+    ok(rs_image_to_png(&png, &len, &flat, &err), &err);
+    put_bytes("p/flat.png", png, len);
+    put_rows("h.jsonl", row_a, row_b, "{\"id\":\"f\",\"image\":\"p/flat.png\"}\n", "");
+    run("h", "h.jsonl");
+    c = get("h", "a", &mem);
+    for (size_t i = 0; i < 2; i++) {
+        ok(rs_intake_files(p, &c->images[i].path, 1, NULL, x, &err), &err);
+        assert_true(rs_phash(&h, x, p->crop_height, p->crop_width));
+        assert_true(c->images[i].hashed && c->images[i].phash == h);
+    }
+    assert_true(c->images[0].phash != c->images[1].phash);
+    assert_false(get("h", "f", &mem)->images[0].hashed);
+
+    a = open_archive("h");
+    ok(rs_db_exec(a->db, "UPDATE images SET phash = NULL", &err), &err);
+    rs_archive_close(a);
+    assert_report(run("h", "h.jsonl"), 3, 0, 0, 3);
+    assert_false(get("h", "a", &mem)->images[0].hashed);
+    rs_arena_clear(&mem);
+    rs_image_clear(&flat);
+    rs_free(png);
+    rs_free(x);
 }
 
 static void test_csv_equals_jsonl(void **state)
@@ -805,7 +849,7 @@ int main(void)
         cmocka_unit_test(test_a_large_jpeg_finds_itself),
         cmocka_unit_test(test_threads_and_batches_do_not_show),
         cmocka_unit_test(test_another_model_is_refused), cmocka_unit_test(test_stop_ends_after_the_batch),
-        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_memory_is_steady),
+        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_memory_is_steady), cmocka_unit_test(test_hashes),
     };
     return cmocka_run_group_tests(tests, make_all, drop_all);
 }

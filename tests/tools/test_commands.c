@@ -246,7 +246,7 @@ static void test_search_json(void **state)
     assert_exit(0, "search", archive, "--text", "left pleural effusion", "--image", at("p/1.png"),
                 "-k", "4", "--json");
     all = parsed();
-    assert_keys(all, KEYS("query", "took_ms", "hits"));
+    assert_keys(all, KEYS("query", "took_ms", "similarity", "hits"));
     query = json_object_get(all, "query");
     assert_keys(query, KEYS("text", "images", "like", "k"));
     assert_string_equal(text_at(query, "text"), "left pleural effusion");
@@ -256,7 +256,8 @@ static void test_search_json(void **state)
     assert_int_equal(json_array_size(json_object_get(all, "hits")), 4);
     json_array_foreach(json_object_get(all, "hits"), i, hit) {
         json_t *score = json_object_get(hit, "score");
-        assert_keys(hit, KEYS("rank", "case", "score", "title", "probes", "image", "snippet"));
+        assert_keys(hit, KEYS("rank", "case", "score", "title", "probes", "image", "snippet",
+                               "folded"));
         assert_int_equal(json_integer_value(json_object_get(hit, "rank")), i + 1);
         assert_true(json_is_real(score) && json_real_value(score) <= last);
         last = json_real_value(score);
