@@ -245,6 +245,7 @@ static char *plant_negation(const rs_cited *c, const char *text, rs_arena *mem)
         {"There is a ", "There is no "}, {"There is an ", "There is no "},
         {"There are ", "There are no "}, {"There is ", "There is no "},
     };
+    enum { FRAGMENT = 90 };                      /* bytes: "Small left effusion." */
     bool affirmed = c->n_mentions > 0, negated = c->n_mentions > 0;
 
     for (size_t i = 0; i < c->n_mentions; i++) {
@@ -252,9 +253,11 @@ static char *plant_negation(const rs_cited *c, const char *text, rs_arena *mem)
         negated &= c->mentions[i].state == RS_STATE_NEGATED;
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows && (affirmed || negated); i++)
-        if (starts(text, rows[i].from) && (i < 5 ? negated : affirmed))
+        if (starts(text, rows[i].from) && !find_word(text, "also") && (i < 5 ? negated : affirmed))
             return rs_arena_sprintf(mem, "%s%s", rows[i].to, text + strlen(rows[i].from));
-    return affirmed && !find_word(text, "is") && !find_word(text, "are") ?
+    return affirmed && strlen(text) < FRAGMENT && !strpbrk(text, ":;\xe2") &&
+           !find_word(text, "is") && !find_word(text, "are") && !find_word(text, "has") &&
+           !find_word(text, "also") ?
            rs_arena_sprintf(mem, "No %c%s", tolower((unsigned char)text[0]), text + 1) : NULL;
 }
 
@@ -282,7 +285,9 @@ static char *plant_number(const char *text, bool unit, rs_arena *mem)
 
 /* ---- Many ------------------------------------------------------------ */
 
-typedef struct { size_t planted[3], caught[3], answers, flagged, sentences, wrong; } tally;
+typedef struct {
+    size_t planted[3], caught[3], answers, flagged, sentences, wrong, misattributed, seen;
+} tally;
 
 static const char *const plant_names[3] = {"side", "negation", "number"};
 
@@ -337,6 +342,23 @@ static void clean_answer(const rs_context *c, rs_random *rnd, tally *t, bool sho
     t->flagged += flagged;
 }
 
+/* A sentence cited from a case that does not say it. */
+static void misattribute(const rs_context *c, rs_random *rnd, tally *t, rs_arena *mem)
+{
+    const rs_context_item *a = &c->items[rs_random_below(rnd, c->n)];
+    const rs_context_item *b = &c->items[rs_random_below(rnd, c->n)];
+    const char *text;
+
+    if (a == b || a->n_sentences == 0)
+        return;
+    text = bare(a->sentences[rs_random_below(rnd, a->n_sentences)].text, mem);
+    for (size_t i = 0; i < b->n_sentences; i++)
+        if (strcasecmp(bare(b->sentences[i].text, mem), text) == 0)
+            return;
+    t->misattributed++;
+    t->seen += flags_of(c, rs_arena_sprintf(mem, "%s [%zu].", text, b->number), mem) != 0;
+}
+
 /* Says the cited case the planted sentence too, somewhere? Then it is none. */
 static bool said_too(const rs_context_item *item, const char *text, rs_arena *mem)
 {
@@ -383,6 +405,8 @@ static void report(const char *what, const tally *t)
                   100 * (double)caught / (double)planted, t->answers, t->flagged,
                   100 * (double)t->flagged / (double)t->answers, t->sentences, t->wrong,
                   100 * (double)t->wrong / (double)t->sentences);
+    print_message("%s: %zu of %zu sentences cited from another case flagged\n", what, t->seen,
+                  t->misattributed);
     assert_true((double)caught >= 0.95 * (double)planted);
     assert_true((double)t->flagged <= 0.05 * (double)t->answers);
 }
@@ -404,6 +428,8 @@ static void measure(const char *what, const char *const *texts, size_t n, uint64
         for (size_t i = 0; i < 5; i++)
             clean_answer(&c, &rnd, &t, show, &mem);
         plant(&c, &rnd, &t, show, &mem);
+        for (size_t i = 0; i < 10; i++)
+            misattribute(&c, &rnd, &t, &mem);
         rs_arena_clear(&mem);
     }
     report(what, &t);
