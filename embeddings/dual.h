@@ -132,6 +132,12 @@ void     rs_tape_free(rs_tape *t);
  * `scratch` (a tape) is always needed; with `keep` it holds what backward needs. */
 rs_status rs_dual_image_forward(const rs_dual *m, const float *pixels, size_t n,
                                 rs_tape *scratch, bool keep, float *features, rs_err *err);
+/* The same without a backward pass, and of each image `m` regions beside it: boxes [n x m x 4],
+ * x0 y0 x1 y1 as fractions of its square, x0 < x1 and y0 < y1. region_features [n x m x dim],
+ * not normalised (regions.h says what they are). */
+rs_status rs_dual_image_regions(const rs_dual *d, const float *pixels, size_t n,
+                                const double *boxes, size_t m, rs_tape *scratch, float *features,
+                                float *region_features, rs_err *err);
 /* ADDS the gradient of sum(d_features * features) to grads [param_count]. `tape` is the
  * one of the forward call of the same n, and is used up. pixels as then. */
 rs_status rs_dual_image_backward(const rs_dual *m, rs_tape *tape, const float *pixels, size_t n,

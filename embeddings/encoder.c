@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "embeddings/dual_fast.h"
 #include "embeddings/model_id.h"
+#include "embeddings/regions.h"
 #include "embeddings/tower_int.h"
 
 #include <limits.h>
@@ -197,6 +198,9 @@ typedef struct {
     rs_pool *alone;                /* the pool, where one chunk has it to itself; else NULL */
     const rs_image *images;
     const float *pixels;
+    const double *boxes;           /* [n x regions x 4], with pixels; NULL: none */
+    size_t regions;                /* of each image */
+    float *region_out;             /* [n x regions x d] */
     float *scratch;                /* [workers x chunk x image floats], for images */
     const char *const *texts;
     size_t text0;                  /* where `texts` begins in the caller's list */
@@ -309,10 +313,17 @@ static rs_status encode_images(job *j, size_t first, size_t n, size_t worker, rs
     if (!tape)
         return rs_fail(err, RS_ENOMEM, "encode images: no memory");
     rs_tape_use(tape, j->e->fast, j->alone);
-    st = rs_dual_image_forward(j->e->dual, pixels, n, tape, false, j->out + first * d, err);
+    if (j->boxes)
+        st = rs_dual_image_regions(j->e->dual, pixels, n, j->boxes + first * j->regions * 4,
+                                   j->regions, tape, j->out + first * d,
+                                   j->region_out + first * j->regions * d, err);
+    else
+        st = rs_dual_image_forward(j->e->dual, pixels, n, tape, false, j->out + first * d, err);
     tape_rest(j->e->tapes, tape);
     if (st == RS_OK)
         normalise(j->out + first * d, n, d);
+    if (st == RS_OK && j->boxes)
+        normalise(j->region_out + first * j->regions * d, n * j->regions, d);
     return st;
 }
 
@@ -355,6 +366,19 @@ rs_status rs_encoder_pixels(const rs_encoder *e, const float *pixels, size_t n,
                             rs_pool *pool, float *out, rs_err *err)
 {
     job j = {.e = e, .n = n, .pixels = pixels, .out = out};
+
+    if (n == 0)
+        return RS_OK;
+    j.chunk = image_chunk(e, n, pool);
+    return run_images(&j, pool, err);
+}
+
+rs_status rs_encoder_regions(const rs_encoder *e, const float *pixels, size_t n,
+                             const double *boxes, size_t m, rs_pool *pool, float *images,
+                             float *regions, rs_err *err)
+{
+    job j = {.e = e, .n = n, .pixels = pixels, .boxes = boxes, .regions = m,
+             .region_out = regions, .out = images};
 
     if (n == 0)
         return RS_OK;

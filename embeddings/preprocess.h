@@ -56,6 +56,14 @@ void      rs_preprocess_clip(rs_preprocess *p, size_t image_size);     /* CLIP's
  * the crop's; RS_ENOMEM. Any thread. */
 rs_status rs_preprocess_run(const rs_preprocess *p, const rs_image *im, float *out, rs_err *err);
 
+/* Where a picture of width x height lies in what the encoder is given, its square [0, 1]^2:
+ * square = scale * picture + shift for x and y as fractions of either. A crop shows a part of
+ * the picture, a squash all of it; a picture smaller than the crop has a border. RS_EARG as
+ * rs_preprocess_run. */
+typedef struct { double scale[2], shift[2]; } rs_view;
+rs_status rs_preprocess_view(const rs_preprocess *p, size_t width, size_t height, rs_view *out,
+                             rs_err *err);
+
 /* The resize alone, PIL's Image.resize((width, height), resample) to the bit for 8-bit
  * images; 16-bit ones alike in floats. Grey stays grey. Caller clears *out. RS_EARG,
  * RS_ENOMEM. */

@@ -54,6 +54,27 @@ rs_status rs_preprocess_size(const rs_preprocess *p, size_t width, size_t height
     return RS_OK;
 }
 
+static void view_edge(double *scale, double *shift, size_t full, span s, size_t crop)
+{
+    *scale = (double)full / (double)crop;
+    *shift = ((double)s.to - (double)s.from) / (double)crop;
+}
+
+rs_status rs_preprocess_view(const rs_preprocess *p, size_t width, size_t height, rs_view *out,
+                             rs_err *err)
+{
+    size_t w, h;
+    rs_status st = rs_preprocess_size(p, width, height, &w, &h, err);
+
+    if (st != RS_OK)
+        return st;
+    view_edge(&out->scale[0], &out->shift[0], w, centre(w, p->crop_width, p->processor),
+              p->crop_width);
+    view_edge(&out->scale[1], &out->shift[1], h, centre(h, p->crop_height, p->processor),
+              p->crop_height);
+    return RS_OK;
+}
+
 /* ---- 16 bits to 8 ---------------------------------------------------- */
 
 void rs_sample_range_widen(rs_sample_range *r, const uint16_t *row, size_t n)

@@ -93,6 +93,17 @@ size_t rs_dual_fast_scratch(const rs_dual_fast *f, size_t rows);
 /* From t->emb, which is layer[0].in where there is no input norm, to features. */
 void rs_tower_forward(rs_tape *t, const float *params, const rs_tower_at *at, bool keep,
                       float *features);
+/* Its second half of a layer, on in->rows rows or with `last` on in->n; and from t->last, the
+ * rows that are read, to features [t->in.n x dim]. */
+void rs_tower_feed_forward(const rs_packed *in, const rs_layer_tape *l, const float *params,
+                           const rs_layer_at *at, bool last);
+void rs_tower_read_out(const rs_tape *t, const float *params, const rs_tower_at *at,
+                       float *features);
+/* After a forward pass of the vision tower without `keep`: `m` regions of each of its images
+ * to features [n x m x dim]; boxes as rs_dual_image_regions. RS_ENOMEM. */
+rs_status rs_tower_regions(const rs_tape *t, const float *params, const rs_tower_at *at,
+                           const double *boxes, size_t m, size_t side, float *features,
+                           rs_err *err);
 /* Adds the gradients of all of these to grads and leaves that of t->emb in t->dx. */
 void rs_tower_backward(rs_tape *t, const float *params, const rs_tower_at *at,
                        const float *d_features, float *grads);

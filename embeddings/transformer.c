@@ -110,8 +110,8 @@ static void attend(const rs_packed *in, const rs_layer_tape *l, const float *p,
     rs_tower_linear(in, l->mid, base, l->ctx, p, at->out_w, at->out_b, m, d, d);
 }
 
-static void feed_forward(const rs_packed *in, const rs_layer_tape *l, const float *p,
-                         const rs_layer_at *at, bool last)
+void rs_tower_feed_forward(const rs_packed *in, const rs_layer_tape *l, const float *p,
+                           const rs_layer_at *at, bool last)
 {
     const size_t d = in->c->width, mlp = in->c->mlp, m = last ? in->n : in->rows;
     const bool post = in->f->post_norm;
@@ -128,8 +128,7 @@ static void feed_forward(const rs_packed *in, const rs_layer_tape *l, const floa
         norm(in, l->out, l->stat2, l->sum, p, at->ln2_g, at->ln2_b, m);
 }
 
-/* From t->last, the rows that are read, to features. */
-static void read_out(const rs_tape *t, const float *p, const rs_tower_at *at, float *features)
+void rs_tower_read_out(const rs_tape *t, const float *p, const rs_tower_at *at, float *features)
 {
     const rs_packed *in = &t->in;
     const size_t d = in->c->width, dim = in->dim, hidden = rs_proj_hidden(in->c, dim);
@@ -165,9 +164,9 @@ void rs_tower_forward(rs_tape *t, const float *params, const rs_tower_at *at, bo
     for (size_t i = 0; i < in->depth; i++) {
         const bool last = i + 1 == in->depth;
         attend(in, &t->layer[i], params, at, &at->layer[i], last, keep);
-        feed_forward(in, &t->layer[i], params, &at->layer[i], last);
+        rs_tower_feed_forward(in, &t->layer[i], params, &at->layer[i], last);
     }
-    read_out(t, params, at, features);
+    rs_tower_read_out(t, params, at, features);
 }
 
 /* ---- Backward ---------------------------------------------------------------------- */

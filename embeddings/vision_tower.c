@@ -114,6 +114,26 @@ rs_status rs_dual_image_forward(const rs_dual *m, const float *pixels, size_t n,
     return RS_OK;
 }
 
+rs_status rs_dual_image_regions(const rs_dual *d, const float *pixels, size_t n,
+                                const double *boxes, size_t m, rs_tape *scratch, float *features,
+                                float *region_features, rs_err *err)
+{
+    const rs_dual_config *c = &d->config;
+    const size_t rows = rs_dual_image_rows(c), side = c->image_size / c->patch_size;
+    const size_t most = RS_CHUNK_ROWS > rows ? RS_CHUNK_ROWS / rows : 1;
+    rs_status st = RS_OK;
+
+    for (size_t i = 0, count; i < n && st == RS_OK; i += count) {
+        count = n - i < most ? n - i : most;
+        st = rs_dual_image_forward(d, pixels + i * image_floats(c), count, scratch, false,
+                                   features + i * c->dim, err);
+        if (st == RS_OK)
+            st = rs_tower_regions(scratch, d->params, &d->at.vision, boxes + i * m * 4, m, side,
+                                  region_features + i * m * c->dim, err);
+    }
+    return st;
+}
+
 rs_status rs_dual_image_backward(const rs_dual *m, rs_tape *tape, const float *pixels, size_t n,
                                  const float *d_features, float *grads, rs_err *err)
 {

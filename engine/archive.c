@@ -258,6 +258,7 @@ void rs_archive_close(rs_archive *a)
     rs_archive_rollback(a);
     for (int kind = 0; kind < RS_KINDS; kind++)
         rs_vectors_free(a->vectors[kind]);
+    rs_facets_free(a->facets);
     rs_text_index_free(a->text);
     rs_db_close(a->db);
     rs_lexicon_free(a->lexicon);
@@ -381,6 +382,16 @@ rs_status rs_archive_begin(rs_archive *a, rs_err *err)
     return rs_db_begin(a->db, err);
 }
 
+/* Who has not read the log of changes for so long reads the cases themselves. */
+static rs_status trim_changes(rs_archive *a, rs_err *err)
+{
+    rs_stmt s = rs_db_use(a->db, "DELETE FROM case_changes WHERE seq <="
+                          " (SELECT max(seq) FROM case_changes) - ?1", err);
+
+    rs_bind_int(&s, 1, RS_CHANGES_KEPT);
+    return rs_run(&s);
+}
+
 rs_status rs_archive_commit(rs_archive *a, rs_err *err)
 {
     rs_status st = rs_archive_need_batch(a, "commit", err);
@@ -388,7 +399,10 @@ rs_status rs_archive_commit(rs_archive *a, rs_err *err)
     if (st != RS_OK)
         return st;
     a->data_version = -1;
-    return rs_db_commit(a->db, err);
+    if ((st = trim_changes(a, err)) == RS_OK)
+        return rs_db_commit(a->db, err);
+    rs_db_rollback(a->db);
+    return st;
 }
 
 void rs_archive_rollback(rs_archive *a)

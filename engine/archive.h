@@ -148,7 +148,7 @@ typedef struct {
     const char *report;       /* the whole text */
     const char *modality, *body_part, *view, *sex, *patient, *collection;
     double      age_years;    /* negative: not known */
-    const char *study_date;   /* 2024-03-01, 2024-03 or 2024 */
+    const char *study_date;   /* 2024-03-01, 2024-03 or 2024: a day that there is */
     rs_tier     tier;
     const char *attributes;   /* a JSON object as text: everything else the source said */
     const char *digest;       /* the indexer's digest of all that the case was made from */
@@ -235,6 +235,7 @@ typedef struct { const char *label; size_t count; } rs_count;
 
 typedef struct {
     size_t cases, images, passages, image_vectors, passage_vectors, problems, sources;
+    size_t region_vectors, images_with_regions;
     const rs_count *modalities;  size_t n_modalities;     /* cases each, most first; an */
     const rs_count *body_parts;  size_t n_body_parts;     /* unknown one is counted as "" */
     const rs_count *findings;    size_t n_findings;

@@ -5,6 +5,7 @@
 
 #include "engine/archive.h"
 #include "engine/db.h"
+#include "engine/facets_int.h"
 #include "engine/text_index.h"
 #include "engine/vectors.h"
 
@@ -18,6 +19,7 @@ struct rs_archive {
     rs_encoder_identity encoder;      /* strings owned; id NULL until one is bound */
     int64_t        encoder_row;
     bool           words_current;     /* read by `lexicon`, as far as this writer knows */
+    rs_facets     *facets;            /* NULL until a filter or a count wants them */
     int64_t        data_version;      /* as of the last refresh; -1: look again */
 };
 

@@ -248,11 +248,12 @@ static rs_status ask_ours(job *j, way by, const rs_text_query *q, rs_arena *mem,
 {
     rs_ranked *rows;
     size_t n;
-    rs_status st;
+    rs_restriction r;
+    rs_status st = rs_restriction_make(j->a, NULL, q->exclude, mem, &r, j->err);
 
     rs_text_index_mode(j->a->text, by == BY_LISTS ? RS_TEXT_MEMORY : RS_TEXT_FTS5);
-    st = rs_text_index_rank(j->a->text, q, &(rs_restriction){.exclude = q->exclude}, NULL,
-                            j->req->k, mem, &rows, &n, j->err);
+    if (st == RS_OK)
+        st = rs_text_index_rank(j->a->text, q, &r, NULL, j->req->k, mem, &rows, &n, j->err);
     for (size_t i = 0; st == RS_OK && i < n; i++)
         scores[i] = rows[i].score;
     return st;

@@ -285,6 +285,8 @@ static void rank_row(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_cont
         sqlite3_result_error(context, "rs_bm25: not the plan of this query", -1);
         return;
     }
+    if (p->only && !rs_restriction_passes(p->only, api->xRowid(fts)))
+        return;
     rs_bm25_begin(p);
     for (size_t i = 0; rc == SQLITE_OK && i < p->n_phrases; i++)
         if (p->phrases[i].weight > 0)

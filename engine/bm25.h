@@ -29,6 +29,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "engine/db.h"
+#include "engine/restriction.h"
 #include "engine/strmap.h"
 
 #include <stdbool.h>
@@ -72,6 +73,7 @@ typedef struct {
 typedef struct {
     const rs_lengths     *lengths;   /* NULL: rs_bm25_score() is told them */
     double                mean;      /* length of a row */
+    const rs_restriction *only;      /* other rows get no score, but NULL; may be NULL */
     const rs_bm25_phrase *phrases;   size_t n_phrases;      /* as in the MATCH expression */
     const rs_bm25_group  *groups;    size_t n_groups;
     double                wider;     /* what the wider sum is worth; 0: nothing */

@@ -27,6 +27,7 @@ rs_status rs_catalog_find(rs_archive *a, const char *key, int64_t *id, rs_err *e
 rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *mem,
                            int64_t *case_id, const char **key, rs_err *err)
 {
+    const int64_t known = rs_vectors_owner(a->vectors[kind], item);
     static const char *const sql[] = {
         "SELECT c.id, c.key FROM images i JOIN cases c ON c.id = i.case_id WHERE i.id = ?1",
         "SELECT c.id, c.key FROM passages i JOIN cases c ON c.id = i.case_id WHERE i.id = ?1",
@@ -34,11 +35,11 @@ rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *
         "SELECT c.id, c.key FROM region_vectors r JOIN images i ON i.id = r.image_id"
         " JOIN cases c ON c.id = i.case_id WHERE r.id = ?1",
     };
-    rs_stmt s = rs_db_use(a->db, sql[kind], err);
+    rs_stmt s = rs_db_use(a->db, known ? "SELECT id, key FROM cases WHERE id = ?1" : sql[kind], err);
     rs_status st;
 
     *key = NULL;
-    rs_bind_int(&s, 1, item);
+    rs_bind_int(&s, 1, known ? known : item);
     if (rs_step(&s)) {
         *case_id = rs_col_int(&s, 0);
         *key = rs_col_dup(&s, 1, mem);

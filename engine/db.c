@@ -9,7 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { MAX_STATEMENTS = 128, BUSY_MS = 5000 };
+enum { MAX_STATEMENTS = 256, BUSY_MS = 5000 };
 
 struct rs_db {
     sqlite3 *sql;

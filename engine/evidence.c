@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "engine/catalog.h"
+#include "engine/regions_int.h"
 #include "engine/report.h"
 
 #include <stdlib.h>
@@ -143,6 +144,8 @@ static rs_status attach(rs_search_state *s, const passages *all, int64_t item, r
         f->passage = all->best_terms ? &all->rows[all->best] : NULL;
         return RS_OK;
     }
+    if (f->probe == RS_PROBE_REGION)
+        return rs_region_evidence(s->a, item, s->mem, f, s->err);
     if (!earned_by_passage(f->probe))
         return rs_catalog_image_path(s->a, item, s->mem, &f->image, s->err);
     for (size_t i = 0; i < all->n; i++)

@@ -18,17 +18,10 @@
 rs_status rs_scope_make(rs_archive *a, rs_kind kind, const rs_restriction *r, rs_arena *mem,
                         rs_scope *out, rs_err *err)
 {
-    int64_t *ids;
-    rs_status st;
-    size_t n;
-
-    *out = (rs_scope){.all = !rs_restriction_filters(r), .left_out = r->left_out,
-                      .n_left_out = r->n_left_out};
-    if (out->all)
+    *out = (rs_scope){.only = r};
+    if (!r->cases)
         return RS_OK;
-    if ((st = rs_restriction_ids(a->db, kind, r, mem, &ids, &n, err)) != RS_OK)
-        return st;
-    return rs_vectors_select(a->vectors[kind], ids, n, mem, &out->selection, err);
+    return rs_vectors_select(a->vectors[kind], r->cases, r->cap, mem, &out->selection, err);
 }
 
 /* ---- Rows ------------------------------------------------------------ */
@@ -78,19 +71,12 @@ static size_t collapse(rs_ranked *rows, size_t n)
 
 /* ---- One vector ------------------------------------------------------ */
 
-static int by_number(const void *a, const void *b)
-{
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* The cases of the k nearest vectors, collapsed. *seen: how many vectors there were. */
 static rs_status nearest_cases(rs_archive *a, rs_kind kind, const float *x,
                                const rs_scope *scope, size_t k, rs_arena *mem,
                                rs_ranking *out, size_t *seen, rs_err *err)
 {
-    const rs_selection *sel = scope->all ? NULL : &scope->selection;
+    const rs_selection *sel = scope->only->cases ? &scope->selection : NULL;
     rs_status st;
     rs_near *near;
 
@@ -108,8 +94,7 @@ static rs_status nearest_cases(rs_archive *a, rs_kind kind, const float *x,
             return st;
         row->score = (double)near[i].score;
         row->item = near[i].id;
-        out->n += !scope->n_left_out || !bsearch(&row->case_id, scope->left_out,
-                                                 scope->n_left_out, sizeof row->case_id, by_number);
+        out->n += !rs_restriction_leaves_out(scope->only, row->case_id);
     }
     out->n = collapse(out->rows, out->n);
     return RS_OK;
@@ -119,7 +104,8 @@ static rs_status nearest_cases(rs_archive *a, rs_kind kind, const float *x,
 static rs_status probe_one(rs_archive *a, rs_kind kind, const float *x, const rs_scope *scope,
                            size_t depth, rs_arena *mem, rs_ranking *out, bool *all, rs_err *err)
 {
-    const size_t most = scope->all ? rs_vectors_live(a->vectors[kind]) : scope->selection.n;
+    const size_t most = scope->only->cases ? scope->selection.n
+                                           : rs_vectors_live(a->vectors[kind]);
     size_t k = depth < 16 ? 32 : 2 * depth, seen;
     rs_status st;
 

@@ -10,8 +10,8 @@
 
 #include "base/arena.h"
 #include "engine/archive_int.h"
-#include "engine/filter.h"
 #include "engine/query.h"
+#include "engine/restriction.h"
 #include "engine/text_index.h"
 
 /* Cases best first, equal scores by key; ranks are 1 + the index. */
@@ -23,10 +23,8 @@ typedef struct {
 
 /* What a vector probe may find: made once per query and kind. */
 typedef struct {
-    bool         all;              /* nothing is ruled out but `left_out` */
-    const int64_t *left_out;       /* cases, ascending; borrowed of the restriction */
-    size_t       n_left_out;
-    rs_selection selection;
+    const rs_restriction *only;    /* borrowed */
+    rs_selection selection;        /* where that has a bitmap */
 } rs_scope;
 
 rs_status rs_scope_make(rs_archive *a, rs_kind kind, const rs_restriction *r, rs_arena *mem,

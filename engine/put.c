@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "embeddings/half.h"
 #include "engine/columns.h"
+#include "engine/dates.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -99,8 +100,16 @@ static rs_status check_case(const rs_archive *a, const rs_case *c, rs_err *err)
     rs_err why = {RS_OK, ""};
     json_t *v = NULL;
 
+    rs_date unused;
+
     if (!c->key || !*c->key)
         return rs_fail(err, RS_EARG, "case without a key");
+    if (isinf(c->age_years))
+        return rs_fail(err, RS_EARG, "case '%.100s': an age of %g years", c->key, c->age_years);
+    if (c->study_date && (strlen(c->study_date) == 8 ||
+                          !rs_date_read(&unused, c->study_date, strlen(c->study_date))))
+        return rs_fail(err, RS_EARG, "case '%.100s': study_date '%.30s', wanted as 2024-03-01,"
+                       " 2024-03 or 2024", c->key, c->study_date);
     if (!a->encoder.id && (c->n_images || c->n_passages))
         return rs_fail(err, RS_EARG, "case '%.100s': no encoder is bound", c->key);
     if (c->attributes) {

@@ -44,7 +44,6 @@ rs_query rs_query_default(void)
 
     for (int p = 0; p < RS_PROBE_COUNT; p++)
         q.weight[p] = 1;
-    q.weight[RS_PROBE_IMAGE_PASSAGE] = 0.5;
     return q;
 }
 
@@ -127,7 +126,5 @@ rs_status rs_query_check(const rs_query *q, rs_err *err)
     if (!(q->false_alarm >= 0 && q->false_alarm < 1))
         return rs_fail(err, RS_EARG, "query: a false alarm rate of %g, wanted 0 to 1",
                        q->false_alarm);
-    if (q->filter.by_age && (isnan(q->filter.age_min) || isnan(q->filter.age_max)))
-        return rs_fail(err, RS_EARG, "query: an age that is not a number");
     return RS_OK;
 }

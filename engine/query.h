@@ -64,15 +64,6 @@ typedef enum {
 
 const char *rs_probe_name(rs_probe p);           /* "text-image" */
 
-/* Equality, ASCII case ignored; NULL lets everything pass. A case whose field is not
- * known does not pass a filter on it. */
-typedef struct {
-    const char *modality, *body_part, *view, *sex, *patient, *collection, *source;
-    const char *finding;                         /* one of its finding labels */
-    bool        by_age;
-    double      age_min, age_max;                /* years, both inclusive; when by_age */
-} rs_filter;
-
 /* How the words of a query are looked for. */
 typedef enum {
     RS_WORDS_READ,                 /* as a report is read: what is negated is kept apart,
@@ -115,7 +106,9 @@ typedef struct {
     const float    *vector;        /* [dim], ready: the text's beside a text, else an image's */
     const char     *like;          /* a case's key; it is not among its own hits */
     bool            boxed;         /* of the image, only this part: x0 y0 x1 y1 as fractions */
-    double          box[4];        /* of its width and height. A region; needs `image` */
+    double          box[4];        /* of its width and height. A region; needs `image`. The
+                                      whole image is looked for too, unless its weight is
+                                      negative */
     double          weight;        /* not 0; below 0: what is not wanted */
 } rs_query_part;
 
@@ -130,7 +123,7 @@ typedef struct {
     const rs_encoder *encoder;
     rs_pool          *pool;        /* for encoding; may be NULL */
 
-    rs_filter filter;
+    const char *filter;            /* "modality:CT and not age:..40", see filter.h; NULL: all */
     rs_words  words;
 
     double deadline_s;             /* words are looked for at most so long, 0: until done */
@@ -156,8 +149,9 @@ typedef struct {
                                       like the archive "nothing similar enough"; 0: no verdict */
 } rs_query;
 
-/* k 10, depth 100, what was measured best for fusion (ARCHITECTURE.md), 10 s for words, a
- * verdict at 0.05. */
+/* k 10, depth 100, RRF of k 60 with equal weights, words first: what was measured best on
+ * queries of words and of images (docs/benchmarks.md, "Fusion"); 10 s for words, a verdict at
+ * 0.05. */
 rs_query rs_query_default(void);
 /* Another part, of weight 1; NULL where there are RS_QUERY_MAX_PARTS. */
 rs_query_part *rs_query_add(rs_query *q);
@@ -183,6 +177,8 @@ typedef struct {
     double      score;             /* raw: cosine or BM25 (larger is better) */
     double      part;              /* of the fused score */
     const char *image;             /* path of the image that earned it, or NULL */
+    bool        boxed;             /* it was a part of that image: x0 y0 x1 y1 as fractions */
+    double      box[4];            /* of its width and height */
     const rs_evidence *passage;    /* the passage that earned it, or NULL */
 } rs_found;
 
@@ -233,6 +229,8 @@ typedef struct {
     const rs_hit *hits;  size_t n;
     size_t found[RS_PROBE_COUNT];  /* cases in each probe's ranking (at most depth) */
     bool   ran[RS_PROBE_COUNT];
+    bool   no_regions;             /* a box was asked for, but the archive has no regions: the
+                                      whole image was looked for */
     rs_verdict verdict;
     double encode_ms, search_ms;   /* time spent */
 } rs_result;

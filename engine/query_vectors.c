@@ -4,6 +4,7 @@
 
 #include "embeddings/kernels.h"
 #include "engine/catalog.h"
+#include "engine/regions_int.h"
 
 #include <math.h>
 #include <string.h>
@@ -52,13 +53,12 @@ static bool add(rs_search_state *s, rs_asked *to, const float *x, double weight)
 /* What rules a case out: any expression of any wanted text. */
 static rs_status add_exclude(rs_search_state *s, const char *match)
 {
-    const char *before = s->restriction.exclude;
+    const char *before = s->exclude;
 
     if (!match)
         return RS_OK;
-    s->restriction.exclude = before ? rs_arena_sprintf(s->mem, "(%s) OR (%s)", before, match)
-                                    : match;
-    return s->restriction.exclude ? RS_OK : no_memory(s);
+    s->exclude = before ? rs_arena_sprintf(s->mem, "(%s) OR (%s)", before, match) : match;
+    return s->exclude ? RS_OK : no_memory(s);
 }
 
 static rs_status read_words(rs_search_state *s)
@@ -116,7 +116,21 @@ static rs_status encode_texts(rs_search_state *s)
 
 /* ---- Images ---------------------------------------------------------- */
 
-/* One image part as a vector; regions are encoded by their own means. */
+/* A box of an image, and the image; what is not wanted is what is in the box alone. */
+static rs_status encode_region(rs_search_state *s, const rs_query_part *p)
+{
+    const float *region, *whole;
+    rs_status st = rs_region_encode(s->q, p, s->mem, &region, &whole, s->err);
+
+    if (st != RS_OK)
+        return st;
+    if (!add(s, &s->regions, region, p->weight) ||
+        (p->weight > 0 && !add(s, &s->images, whole, p->weight)))
+        return no_memory(s);
+    return RS_OK;
+}
+
+/* One image part as a vector. */
 static rs_status encode_image(rs_search_state *s, const rs_query_part *p, float *x)
 {
     const rs_query *q = s->q;
@@ -144,7 +158,9 @@ static rs_status encode_images(rs_search_state *s)
     for (size_t i = 0; st == RS_OK && i < s->q->n_parts; i++) {
         const rs_query_part *p = &s->q->parts[i];
         float *x;
-        if (!is_image(p))
+        if (p->boxed)
+            st = encode_region(s, p);
+        if (p->boxed || !is_image(p))
             continue;
         x = rs_new(s->mem, float, s->a->encoder.dim);
         if (!x || !add(s, &s->images, x, p->weight))

@@ -7,6 +7,11 @@
 /* "RSCT", so that file(1) and we know a catalog from another SQLite file. */
 enum { APPLICATION_ID = 0x52534354 };
 
+/* All that facets_load.c reads of a case, so that it need not read its report. */
+#define FACETS_INDEX                                                                       \
+    "CREATE INDEX cases_by_facets ON cases(modality, body_part, view, sex, age, collection," \
+    "  source, study_date, tier);"
+
 static const char tables[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
     "CREATE TABLE encoders("
@@ -20,8 +25,7 @@ static const char tables[] =
     "  indexed_at TEXT NOT NULL, study_date TEXT, tier INTEGER) STRICT;"
     "CREATE INDEX cases_by_source ON cases(source, key);"
     "CREATE INDEX cases_by_patient ON cases(patient);"
-    "CREATE INDEX cases_by_facets ON cases(modality, body_part, view, sex, age, collection,"
-    "  patient, source);"
+    FACETS_INDEX
     "CREATE TABLE sections("
     "  case_id INTEGER NOT NULL REFERENCES cases(id), ordinal INTEGER NOT NULL,"
     "  name TEXT NOT NULL, first INTEGER NOT NULL, past INTEGER NOT NULL,"
@@ -84,7 +88,9 @@ static const char since_3[] =
 static const char new_columns[] =
     "ALTER TABLE cases ADD COLUMN study_date TEXT;"
     "ALTER TABLE cases ADD COLUMN tier INTEGER;"
-    "ALTER TABLE images ADD COLUMN phash INTEGER;";
+    "ALTER TABLE images ADD COLUMN phash INTEGER;"
+    "DROP INDEX cases_by_facets;"
+    FACETS_INDEX;
 
 /* A text, a number, a truth value, or several in a list. */
 #define ATTRIBUTE_KINDS "('text', 'integer', 'real', 'true', 'false')"

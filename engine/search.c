@@ -83,6 +83,15 @@ static rs_status probe_vectors(rs_search_state *s, rs_probe probe, rs_kind kind,
     return st;
 }
 
+/* Without regions there is the whole image's probe, and the result says so. */
+static void look_for_regions(rs_search_state *s)
+{
+    if (s->regions.n && rs_vectors_live(s->a->vectors[RS_KIND_REGION]) == 0) {
+        s->out->no_regions = true;
+        s->regions.n = 0;
+    }
+}
+
 static rs_status probe_words(rs_search_state *s)
 {
     const rs_text_query **q = rs_new(s->mem, const rs_text_query *, s->n_words + 1);
@@ -134,6 +143,7 @@ static rs_status run_probes(rs_search_state *s)
 
     if (s->q->fusion == RS_FUSION_EARLY)
         return probe_whole(s);
+    look_for_regions(s);
     st = probe_words(s);
     for (size_t i = 0; st == RS_OK && i < sizeof table / sizeof *table; i++)
         st = probe_vectors(s, table[i].probe, table[i].kind, table[i].of);
@@ -212,8 +222,9 @@ static rs_status look(rs_search_state *s)
 {
     rs_status st;
 
-    s->restriction.fields = s->q->filter;
     if ((st = rs_archive_refresh(s->a, s->err)) != RS_OK ||
+        (st = rs_restriction_make(s->a, s->filter.n ? &s->filter : NULL, s->exclude, s->mem,
+                                  &s->restriction, s->err)) != RS_OK ||
         (st = rs_query_find_cases(s)) != RS_OK ||
         (st = run_probes(s)) != RS_OK ||
         (st = rs_verdict_reach(s)) != RS_OK ||
@@ -241,7 +252,8 @@ rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *
     rs_status st;
 
     *out = (rs_result){0};
-    if ((st = rs_query_check(q, err)) != RS_OK)
+    if ((st = rs_query_check(q, err)) != RS_OK ||
+        (q->filter && (st = rs_filter_parse(q->filter, mem, &s.filter, err)) != RS_OK))
         return st;
     if (rs_db_writing(a->db))
         return rs_fail(err, RS_EARG, "search: a batch is open; commit it first");

@@ -5,6 +5,7 @@
  *   search.c          probes, fusion, what is left out
  *   rescore.c         the best ones looked at again
  *   evidence.c        what speaks for each hit
+ *   regions.c         boxes: a query's as vectors, a hit's out of the catalog
  *   stand.c           which rows become hits: folding, diversity
  *   contrast.c        the nearest case of another diagnosis
  *
@@ -40,6 +41,8 @@ typedef struct {
     size_t          n_words;
     rs_asked        texts, images, regions;
     rs_asked        like[RS_KINDS];    /* vectors of cases asked for: images, passages, whole */
+    rs_filter       filter;            /* without steps where there is none */
+    const char     *exclude;           /* FTS5: words that a case may not have, or NULL */
     rs_restriction  restriction;
     rs_scope        scope[RS_KINDS];
     bool            scoped[RS_KINDS];

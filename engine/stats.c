@@ -74,6 +74,8 @@ static rs_status counts_of(rs_archive *a, rs_stats *out, rs_err *err)
         {"SELECT count(*) FROM passages", &out->passages},
         {"SELECT count(*) FROM image_vectors", &out->image_vectors},
         {"SELECT count(*) FROM passage_vectors", &out->passage_vectors},
+        {"SELECT count(*) FROM region_vectors", &out->region_vectors},
+        {"SELECT count(DISTINCT image_id) FROM region_vectors", &out->images_with_regions},
         {"SELECT count(*) FROM problems", &out->problems},
         {"SELECT count(*) FROM (SELECT name FROM sources UNION SELECT source FROM cases"
          " WHERE source IS NOT NULL)", &out->sources},

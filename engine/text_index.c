@@ -202,23 +202,6 @@ static rs_status read_keys(rs_text_index *t, const rs_top *top, rs_arena *mem, r
     return RS_OK;
 }
 
-/* The rows that pass, scored. Without a restriction no case is looked at, which costs more
- * than its score. */
-static rs_stmt use_scores(rs_text_index *t, const rs_restriction *r, rs_err *err)
-{
-    rs_stmt s;
-
-    if (!rs_restriction_filters(r) && !r->n_left_out)
-        return rs_db_use(t->db, "SELECT rowid, rs_bm25(case_fts, ?21) FROM case_fts"
-                         " WHERE case_fts MATCH ?20", err);
-    s = rs_db_use(t->db,
-        "SELECT c.id, rs_bm25(case_fts, ?21)"
-        " FROM case_fts CROSS JOIN cases c ON c.id = case_fts.rowid"
-        " WHERE case_fts MATCH ?20 AND " RS_FILTER_SQL, err);
-    rs_restriction_bind(&s, r);
-    return s;
-}
-
 static rs_status rank_by_fts5(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
                               const double *weights, rs_top *top, rs_arena *mem, rs_err *err)
 {
@@ -228,26 +211,23 @@ static rs_status rank_by_fts5(rs_text_index *t, const rs_text_query *q, const rs
 
     if (st != RS_OK)
         return st;
-    s = use_scores(t, r, err);
-    rs_bind_text(&s, 20, q->match);
-    rs_bind_pointer(&s, 21, &plan, RS_BM25_POINTER);
+    plan.only = r;
+    s = rs_db_use(t->db, "SELECT rowid, rs_bm25(case_fts, ?2) FROM case_fts"
+                  " WHERE case_fts MATCH ?1", err);
+    rs_bind_text(&s, 1, q->match);
+    rs_bind_pointer(&s, 2, &plan, RS_BM25_POINTER);
     while (rs_step(&s))
-        if (!rs_top_add(top, rs_col_real(&s, 1), rs_col_int(&s, 0))) {
+        if (!rs_col_null(&s, 1) && !rs_top_add(top, rs_col_real(&s, 1), rs_col_int(&s, 0))) {
             rs_stmt_nomem(&s);
             break;
         }
     return rs_done(&s);
 }
 
-/* Can posting lists say as much? They know words, not the cases' fields. */
-static bool fits_memory(const rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
-                        const double *weights)
+/* Can posting lists say as much? */
+static bool fits_memory(const rs_text_index *t, const double *weights)
 {
-    rs_restriction rest = *r;
-
-    rest.exclude = NULL;
-    if (t->mode == RS_TEXT_FTS5 || rs_restriction_filters(&rest) ||
-        (r->exclude && r->exclude != q->exclude) || rs_db_writing(t->db))
+    if (t->mode == RS_TEXT_FTS5 || rs_db_writing(t->db))
         return false;
     for (int i = 0; weights && i < RS_TEXT_COUNT; i++)
         if (!(weights[i] > 0) || !isfinite(weights[i]))
@@ -280,7 +260,7 @@ static rs_status rank_by_memory(rs_text_index *t, const rs_text_query *q, const 
                                 rs_err *err)
 {
     const rs_postings_scope scope = {.left_out = r->left_out, .n_left_out = r->n_left_out,
-                                     .out = r->exclude != NULL};
+                                     .pass = r->cases, .n_pass = r->cap};
     rs_bm25_plan plan;
     rs_status st = ready_memory(t, q, mem, done, err);
 
@@ -304,7 +284,7 @@ static void make_some(rs_text_index *t, double took_s)
 static rs_status rank(rs_text_index *t, const rs_text_query *q, const rs_restriction *r,
                       const double *weights, rs_top *top, rs_arena *mem, rs_err *err)
 {
-    bool fits = fits_memory(t, q, r, weights), done = false;
+    bool fits = fits_memory(t, weights), done = false;
     double start;
     rs_status st = RS_OK;
 

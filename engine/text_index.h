@@ -28,9 +28,9 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "engine/db.h"
-#include "engine/filter.h"
 #include "engine/lexicon.h"
 #include "engine/query.h"
+#include "engine/restriction.h"
 
 #include <stdbool.h>
 #include <stddef.h>

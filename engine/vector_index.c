@@ -584,6 +584,33 @@ size_t rs_vector_index_select(const rs_vector_index *v, const int64_t *wanted, s
     return set;
 }
 
+size_t rs_vector_index_select_owned(const rs_vector_index *v, const uint32_t *owner,
+                                    const uint64_t *owners, size_t cap, uint8_t *bits)
+{
+    const size_t n = rs_vector_index_count(v), bytes = rs_vector_index_bitmap_bytes(v);
+    size_t set = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t o = owner[i];
+        const size_t slot = slot_at(v, i);
+        const bool in = o < cap && (owners[o >> 6] >> (o & 63) & 1);
+        bits[slot / 8] |= (uint8_t)((unsigned)in << (slot % 8));
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        bits[i] &= v->alive[i];
+        set += (size_t)__builtin_popcount(bits[i]);
+    }
+    return set;
+}
+
+const int64_t *rs_vector_index_ids(const rs_vector_index *v)
+{
+    const int64_t *ids;
+
+    rs_index_ids(v, &ids);
+    return ids;
+}
+
 /* ---- For tuning -------------------------------------------------------- */
 
 static size_t list_at(const rs_vector_index *v, int64_t id)

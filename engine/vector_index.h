@@ -111,6 +111,12 @@ size_t    rs_vector_index_bitmap_bytes(const rs_vector_index *v);
  * bits: [bitmap_bytes], zeroed by the caller. Returns how many were set. */
 size_t    rs_vector_index_select(const rs_vector_index *v, const int64_t *ids, size_t n,
                                  uint8_t *bits);
+/* The same of all whose owner has a bit: owner[i] is that of the i-th id, [count]; `owners` a
+ * bit an owner, those from `cap` on have none. */
+size_t    rs_vector_index_select_owned(const rs_vector_index *v, const uint32_t *owner,
+                                       const uint64_t *owners, size_t cap, uint8_t *bits);
+/* The ids in the order of adding, [count]; borrowed until the next add. */
+const int64_t *rs_vector_index_ids(const rs_vector_index *v);
 
 /* The at most `k` nearest to q [dim], best first, equal scores by id. `bits` NULL: all; else
  * `set` of them are set. near: [k]. *found <= k, and less only where fewer may be found. */

@@ -26,19 +26,28 @@ rs_kind rs_kind_asked_by(rs_kind kind)
 }
 
 /* The statements of a kind: whole literals, since SQL is never put together. */
-static const struct { const char *after, *one, *setting; } sql_of[] = {
+static const struct { const char *after, *one, *setting, *owner, *owners; } sql_of[] = {
     {"SELECT id, vector FROM image_vectors WHERE id > ?1 ORDER BY id",
      "SELECT id, vector FROM image_vectors WHERE id = ?1",
-     "SELECT value FROM meta WHERE key = 'vectors.image'"},
+     "SELECT value FROM meta WHERE key = 'vectors.image'",
+     "SELECT id, case_id FROM images WHERE id >= ?1 ORDER BY id",
+     "SELECT id, case_id FROM images"},
     {"SELECT id, vector FROM passage_vectors WHERE id > ?1 ORDER BY id",
      "SELECT id, vector FROM passage_vectors WHERE id = ?1",
-     "SELECT value FROM meta WHERE key = 'vectors.passage'"},
+     "SELECT value FROM meta WHERE key = 'vectors.passage'",
+     "SELECT id, case_id FROM passages WHERE id >= ?1 ORDER BY id",
+     "SELECT id, case_id FROM passages"},
     {"SELECT id, vector FROM case_vectors WHERE id > ?1 ORDER BY id",
      "SELECT id, vector FROM case_vectors WHERE id = ?1",
-     "SELECT value FROM meta WHERE key = 'vectors.case'"},
+     "SELECT value FROM meta WHERE key = 'vectors.case'",
+     "SELECT id, case_id FROM case_vectors WHERE id >= ?1 ORDER BY id",
+     "SELECT id, case_id FROM case_vectors"},
     {"SELECT id, vector FROM region_vectors WHERE id > ?1 ORDER BY id",
      "SELECT id, vector FROM region_vectors WHERE id = ?1",
-     "SELECT value FROM meta WHERE key = 'vectors.region'"},
+     "SELECT value FROM meta WHERE key = 'vectors.region'",
+     "SELECT r.id, i.case_id FROM region_vectors r JOIN images i ON i.id = r.image_id"
+     " WHERE r.id >= ?1 ORDER BY r.id",
+     "SELECT r.id, i.case_id FROM images i JOIN region_vectors r ON r.image_id = i.id"},
 };
 
 /* ---- Make, free ------------------------------------------------------ */
@@ -65,6 +74,9 @@ static void unload(rs_vectors *v)
     rs_vector_index_free(v->base);
     rs_vector_index_free(v->tail);
     v->base = v->tail = NULL;
+    rs_free(v->base_owners.case_id);
+    rs_free(v->tail_owners.case_id);
+    v->base_owners = v->tail_owners = (rs_owners){0};
     v->loaded = false;
     v->tombstone = 0;
 }
@@ -315,29 +327,115 @@ rs_status rs_vectors_refresh(rs_vectors *v, rs_err *err)
     return st;
 }
 
+/* ---- Whose they are -------------------------------------------------- */
+
+/* Where `id` is among n ascending ids, at or near `hint`; n where it is not. */
+static size_t position_of(const int64_t *ids, size_t n, size_t hint, int64_t id)
+{
+    size_t low = 0, high = n;
+
+    if (hint < n && ids[hint] == id)
+        return hint;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && ids[low] == id ? low : n;
+}
+
+static rs_status make_room(rs_owners *o, size_t n, rs_err *err)
+{
+    const size_t want = n > o->cap + o->cap / 2 ? n : o->cap + o->cap / 2;
+    uint32_t *more;
+
+    if (n <= o->cap)
+        return RS_OK;
+    more = rs_realloc(o->case_id, want, sizeof *more);
+    if (!more)
+        return rs_fail(err, RS_ENOMEM, "vectors: no memory for the cases of %zu", n);
+    o->case_id = more;
+    o->cap = want;
+    return RS_OK;
+}
+
+/* Those that are not known yet. A few are looked up, many are read off an index of the
+ * catalog, which gives them in the order of cases but spares it the rows. */
+static rs_status read_owners(rs_vectors *v, const rs_vector_index *index, rs_owners *o, rs_err *err)
+{
+    enum { FEW = 1000 };
+    const size_t n = index ? rs_vector_index_count(index) : 0, known = o->n;
+    const bool few = n - known < FEW;
+    const int64_t *ids;
+    size_t at = known;
+    rs_status st;
+    rs_stmt s;
+
+    if (known == n)
+        return RS_OK;
+    if ((st = make_room(o, n, err)) != RS_OK)
+        return st;
+    ids = rs_vector_index_ids(index);
+    memset(o->case_id + known, 0, (n - known) * sizeof *o->case_id);
+    s = rs_db_use(v->db, few ? sql_of[v->kind].owner : sql_of[v->kind].owners, err);
+    if (few)
+        rs_bind_int(&s, 1, ids[known]);
+    while (rs_step(&s)) {
+        const int64_t id = rs_col_int(&s, 0), of = rs_col_int(&s, 1);
+        const size_t place = position_of(ids, n, at, id);
+        if (place < known || place == n || of < 0 || of > UINT32_MAX)
+            continue;
+        o->case_id[place] = (uint32_t)of;
+        at = place + 1;
+    }
+    if ((st = rs_done(&s)) == RS_OK)
+        o->n = n;
+    return st;
+}
+
 /* ---- Search ---------------------------------------------------------- */
 
-static rs_status select_in(const rs_vector_index *index, const int64_t *ids, size_t n,
-                           rs_arena *mem, uint8_t **bits, size_t *set, rs_err *err)
+static rs_status select_in(const rs_vector_index *index, const rs_owners *owners,
+                           const uint64_t *cases, size_t cap, rs_arena *mem, uint8_t **bits,
+                           size_t *set, rs_err *err)
 {
     if (!index)
         return RS_OK;
     *bits = rs_new(mem, uint8_t, rs_vector_index_bitmap_bytes(index) + 8);
     if (!*bits)
         return rs_fail(err, RS_ENOMEM, "filter: no memory");
-    *set += rs_vector_index_select(index, ids, n, *bits);
+    *set += rs_vector_index_select_owned(index, owners->case_id, cases, cap, *bits);
     return RS_OK;
 }
 
-rs_status rs_vectors_select(const rs_vectors *v, const int64_t *ids, size_t n, rs_arena *mem,
+rs_status rs_vectors_select(rs_vectors *v, const uint64_t *cases, size_t cap, rs_arena *mem,
                             rs_selection *out, rs_err *err)
 {
     rs_status st;
 
     *out = (rs_selection){0};
-    st = select_in(v->base, ids, n, mem, &out->base, &out->n, err);
+    if ((st = read_owners(v, v->base, &v->base_owners, err)) != RS_OK ||
+        (st = read_owners(v, v->tail, &v->tail_owners, err)) != RS_OK ||
+        (st = select_in(v->base, &v->base_owners, cases, cap, mem, &out->base, &out->n, err)) != RS_OK)
+        return st;
     out->in_base = out->n;
-    return st != RS_OK ? st : select_in(v->tail, ids, n, mem, &out->tail, &out->n, err);
+    return select_in(v->tail, &v->tail_owners, cases, cap, mem, &out->tail, &out->n, err);
+}
+
+static int64_t owner_in(const rs_vector_index *index, const rs_owners *o, int64_t id)
+{
+    const size_t at = index ? position_of(rs_vector_index_ids(index), o->n, 0, id) : o->n;
+
+    return at < o->n ? o->case_id[at] : 0;
+}
+
+int64_t rs_vectors_owner(const rs_vectors *v, int64_t id)
+{
+    const int64_t owner = owner_in(v->base, &v->base_owners, id);
+
+    return owner ? owner : owner_in(v->tail, &v->tail_owners, id);
 }
 
 /* Merge two lists, each best first, to the best k. */

@@ -64,9 +64,12 @@ typedef struct {
     uint8_t *base, *tail;          /* bitmaps over slots */
 } rs_selection;
 
-/* From ascending ids; in `mem`; good until the next refresh. */
-rs_status rs_vectors_select(const rs_vectors *v, const int64_t *ids, size_t n, rs_arena *mem,
+/* Those of the cases that have a bit in `cases`, a bit a case id, `cap` of them; in `mem`; good
+ * until the next refresh. Inside the snapshot: whose each vector is, is read at the first call. */
+rs_status rs_vectors_select(rs_vectors *v, const uint64_t *cases, size_t cap, rs_arena *mem,
                             rs_selection *out, rs_err *err);
+/* The case that a vector is of, once they have been read; 0: not known. */
+int64_t   rs_vectors_owner(const rs_vectors *v, int64_t id);
 
 /* The at most k nearest to q [dim] among the selected (NULL: all), best first, equal
  * scores by id; in `mem`. */

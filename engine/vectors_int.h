@@ -7,6 +7,13 @@
 #include "engine/tune.h"
 #include "engine/vectors.h"
 
+/* The cases of an index's vectors, in the order in which they were added: read when a filter
+ * first wants them, and more of them as the index grows. 0: of none any more. */
+typedef struct {
+    uint32_t *case_id;
+    size_t    n, cap;
+} rs_owners;
+
 struct rs_vectors {
     rs_db  *db;
     char   *folder;                    /* ARCHIVE/vectors/<encoder> */
@@ -16,6 +23,7 @@ struct rs_vectors {
     int64_t generation;                /* of the catalog's row when loaded */
     int64_t tombstone;                 /* last one applied */
     rs_vector_index *base, *tail;      /* either may be NULL */
+    rs_owners base_owners, tail_owners;
 };
 
 /* The catalog's row of a generation; generation 0: there is none. */

@@ -43,7 +43,7 @@ static void stat_image(rs_case_job_image *im)
     im->file.mtime_ns = (int64_t)sb.st_mtim.tv_sec * 1000000000 + sb.st_mtim.tv_nsec;
 }
 
-rs_status rs_case_digest(rs_case_job *job, rs_arena *mem, rs_err *err)
+rs_status rs_case_digest(rs_case_job *job, const char *regions, rs_arena *mem, rs_err *err)
 {
     const rs_source_case *c = &job->from;
     const char *const texts[] = {RECIPE, c->title, c->modality, c->body_part, c->view, c->sex,
@@ -77,6 +77,17 @@ rs_status rs_case_digest(rs_case_job *job, rs_arena *mem, rs_err *err)
         snprintf(number, sizeof number, "%lld %lld", (long long)job->images[i].file.size_bytes,
                  (long long)job->images[i].file.mtime_ns);
         add_text(h, number);
+    }
+    if (regions && c->n_images)                 /* without images nothing changes with them */
+        add_text(h, regions);
+    /* These fields came later: a case without them keeps the digest that it has. */
+    if (c->study_date) {
+        add_text(h, "study_date");
+        add_text(h, c->study_date);
+    }
+    if (c->tier != RS_TIER_UNKNOWN) {
+        add_text(h, "tier");
+        add_text(h, rs_tier_name(c->tier));
     }
     rs_sha256_end(h, job->digest);
     return RS_OK;
@@ -150,6 +161,8 @@ rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, const rs_lexicon *
     r->patient = c->patient;
     r->collection = c->collection;
     r->age_years = c->age_years;
+    r->study_date = c->study_date;
+    r->tier = c->tier;
     r->attributes = c->attributes;
     r->digest = job->digest;
     r->findings = c->findings;

@@ -22,6 +22,7 @@ typedef struct {
     double      read_s, decode_s, resize_s;      /* that it took */
     float      *pixels;              /* [3 x crop x crop], the run's; until it is encoded */
     const float *vector;             /* [dim], in the batch's memory, once it is encoded */
+    const rs_region *regions;        /* likewise; NULL where none are made */
     rs_status   st;
     rs_err      err;                 /* why it was refused */
 } rs_case_job_image;
@@ -36,9 +37,10 @@ typedef struct {
     char               digest[RS_SHA256_HEX];
 } rs_case_job;
 
-/* Digest of everything the case is made from: its fields, and its files' paths, sizes
- * and times (a file that is not there counts as such). Fills images[].file. RS_ENOMEM. */
-rs_status rs_case_digest(rs_case_job *job, rs_arena *mem, rs_err *err);
+/* Digest of everything the case is made from: its fields, its files' paths, sizes and
+ * times (a file that is not there counts as such), and how regions of its images are made
+ * (NULL: not at all). Fills images[].file. RS_ENOMEM. */
+rs_status rs_case_digest(rs_case_job *job, const char *regions, rs_arena *mem, rs_err *err);
 
 /* Report, sections, title and passages of `record`, without vectors; adds to *cut. */
 rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, const rs_lexicon *l, rs_arena *mem,

@@ -155,6 +155,8 @@ static json_t *row_of(const rs_case *c)
     const struct { const char *name, *text; } fields[] = {
         {"title", c->title}, {"modality", c->modality}, {"body_part", c->body_part}, {"sex", c->sex},
         {"patient", c->patient}, {"collection", c->collection}, {"report", c->report},
+        {"study_date", c->study_date},
+        {"tier", c->tier != RS_TIER_UNKNOWN ? rs_tier_name(c->tier) : NULL},
     };
     json_t *row = json_object(), *labels = json_array();
 

@@ -75,7 +75,7 @@ static rs_status gather_one(rs_index_job *x, rs_index_batch *b, size_t i, rs_err
         b->r.refused_cases++;
         return rs_index_problem(x, b, job->from.item, job->from.problem, err);
     }
-    if ((st = rs_case_digest(job, &b->mem, err)) != RS_OK)
+    if ((st = rs_case_digest(job, x->regions, &b->mem, err)) != RS_OK)
         return st;
     job->record.key = x->o->prefix
         ? rs_arena_sprintf(&b->mem, "%s%s", x->o->prefix, job->from.key) : job->from.key;

@@ -4,6 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "embeddings/regions.h"
+#include "engine/regions.h"
+
+#include <string.h>
 
 enum {
     CHUNK_BYTES = 32 << 20, MIN_CHUNK = 16, MAX_CHUNK = 256        /* images whose pixels are one
@@ -14,6 +18,22 @@ static size_t chunk_of(size_t pixels_each)
 {
     size_t n = CHUNK_BYTES / (pixels_each * sizeof(float));
     return n < MIN_CHUNK ? MIN_CHUNK : n > MAX_CHUNK ? MAX_CHUNK : n;
+}
+
+/* The archive's choice, or what is wanted now made its choice; made as we make them. */
+static rs_status choose_regions(rs_index_job *x, rs_arena *mem, rs_err *err)
+{
+    const char *before;
+    rs_status st = rs_archive_regions(x->archive, mem, &before, err);
+    const bool on = x->o->regions == RS_REGIONS_ON ||
+                    (x->o->regions == RS_REGIONS_AS_BEFORE && before);
+
+    if (st != RS_OK)
+        return st;
+    x->regions = on ? RS_REGIONS_RECIPE : NULL;
+    if (on == (before != NULL) && (!on || strcmp(before, x->regions) == 0))
+        return RS_OK;
+    return rs_archive_set_regions(x->archive, x->regions, err);
 }
 
 static void end_run(rs_index_job *x)
@@ -31,14 +51,17 @@ rs_status rs_index_run(rs_archive *a, const rs_encoder *e, const char *source,
     rs_index_job x = {.archive = a, .encoder = e, .o = o, .r = r,
                       .pixels_each = 3 * p->crop_height * p->crop_width};
     double start = rs_now_s();
+    rs_arena mem = {0};
     size_t done;
     rs_status st;
 
     *r = (rs_index_report){0};
     x.chunk = chunk_of(x.pixels_each);
     st = rs_source_open(&x.source, source, err);
+    if (st == RS_OK)
+        st = choose_regions(&x, &mem, err);
     if (st != RS_OK)
-        return st;
+        goto done;
     x.name = rs_source_name(x.source);
     x.count = rs_source_count(x.source);
     x.progress = rs_progress_new("indexing", "cases", x.count, o->progress);
@@ -50,7 +73,9 @@ rs_status rs_index_run(rs_archive *a, const rs_encoder *e, const char *source,
         st = rs_index_clean_up(&x, err);
     if (st == RS_OK)
         st = rs_archive_catch_up(a, err);
+done:
     end_run(&x);
+    rs_arena_clear(&mem);
     r->seconds = rs_now_s() - start;
     return st;
 }

@@ -31,6 +31,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+/* Vectors of parts of images too (engine/regions.h): 25 more an image. Where the choice is not
+ * what it was, every case with images that this and later runs see is taken in anew. */
+typedef enum { RS_REGIONS_AS_BEFORE, RS_REGIONS_ON, RS_REGIONS_OFF } rs_regions_wanted;
+
 typedef struct {
     rs_pool          *pool;         /* NULL or of one thread: all in the calling one */
     size_t            batch;        /* cases a transaction; 0: 64 */
@@ -38,13 +42,14 @@ typedef struct {
     bool              prune;        /* remove cases of this source that it no longer holds;
                                        not while it has rows that cannot be read, of which
                                        nobody knows the case */
+    rs_regions_wanted regions;
     rs_progress_mode  progress;
     const atomic_int *stop;         /* not 0: end after the batch being encoded; may be NULL */
 } rs_index_options;
 
 typedef struct {
     size_t cases, added, updated, unchanged, pruned, gone;   /* gone: no longer in the source, kept */
-    size_t images, passages;        /* encoded in this run */
+    size_t images, passages, regions;                        /* encoded in this run */
     size_t refused_cases, refused_images;                    /* found in this run */
     size_t problems;                /* of this source, as the archive lists them now */
     size_t unreadable;              /* rows or folders that hide which cases they hold */

@@ -30,6 +30,7 @@ typedef struct {
     size_t count;                    /* cases of the source */
     rs_progress *progress;
     size_t pixels_each, chunk;       /* floats an image; images of a chunk at most */
+    const char *regions;             /* how regions are made (engine/regions.h), or NULL */
     char **refused;                  /* items of this run */
     size_t n_refused, cap_refused;
 } rs_index_job;

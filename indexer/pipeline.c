@@ -170,6 +170,7 @@ static void add_report(rs_index_report *sum, const rs_index_report *r)
     sum->unchanged += r->unchanged;
     sum->images += r->images;
     sum->passages += r->passages;
+    sum->regions += r->regions;
     sum->refused_cases += r->refused_cases;
     sum->refused_images += r->refused_images;
     sum->texts_cut += r->texts_cut;

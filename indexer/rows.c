@@ -5,6 +5,7 @@
 #include "indexer/source_int.h"
 
 #include "base/alloc.h"
+#include "engine/dates.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,10 @@ static const struct { const char *names[4]; const char *part; } parts[] = {
     {{"differential"}, "differential"},
     {{"discussion", "topic_discussion"}, "discussion"},
 };
+
+/* Taken where they say something that can be read, else attributes. */
+static const char *const date_names[4] = {"study_date", "date", "studydate", "StudyDate"};
+static const char *const tier_names[4] = {"tier", "diagnosis_tier"};
 
 static const char *const structural[] = {
     "id", "case_id", "images", "image", "labels", "age", NULL,
@@ -73,9 +78,37 @@ static bool named(const char *key, const char *const *names, size_t n)
     return false;
 }
 
+/* A text, or a number such as 20240301. */
+static bool read_date(const json_t *v, rs_date *out)
+{
+    char number[32];
+    const char *s = json_string_value(v);
+
+    if (json_is_integer(v)) {
+        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
+        s = number;
+    }
+    return s && rs_date_read(out, s, strlen(s));
+}
+
+static bool read_tier(const json_t *v, rs_tier *out)
+{
+    const char *s = json_string_value(v);
+
+    *out = s ? rs_tier_of(s) : RS_TIERS;
+    return *out < RS_TIERS;
+}
+
 /* Whether a field has a place of its own, so that it is no attribute. */
 static bool known_field(const char *key, const json_t *v)
 {
+    rs_date date;
+    rs_tier tier;
+
+    if (named(key, date_names, 4))
+        return read_date(v, &date);
+    if (named(key, tier_names, 4))
+        return read_tier(v, &tier);
     if (named(key, structural, sizeof structural / sizeof *structural))
         return true;
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
@@ -238,6 +271,27 @@ static bool take_attributes(rs_source_case *c, json_t *const *rows, size_t n, rs
     return all != NULL;
 }
 
+/* The first date and the first tier that can be read. False on OOM. */
+static bool take_date_and_tier(rs_source_case *c, json_t *const *rows, size_t n, rs_arena *mem)
+{
+    char text[RS_DATE_SIZE];
+    rs_tier tier;
+    rs_date date;
+
+    for (size_t i = 0; i < 4 * n; i++) {
+        const json_t *row = rows[i / 4];
+        if (!c->study_date && read_date(json_object_get(row, date_names[i % 4]), &date)) {
+            rs_date_text(date, text);
+            if (!(c->study_date = rs_arena_strdup(mem, text)))
+                return false;
+        }
+        if (c->tier == RS_TIER_UNKNOWN && tier_names[i % 4] &&
+            read_tier(json_object_get(row, tier_names[i % 4]), &tier))
+            c->tier = tier;
+    }
+    return true;
+}
+
 /* The key: case_id, else id, else the row. */
 static const char *key_of(json_t *const *rows, const char *row_key, rs_arena *mem)
 {
@@ -265,7 +319,7 @@ rs_status rs_rows_to_case(json_t *const *rows, size_t n, const char *base, const
     for (size_t k = 0; k < n && out->age_years < 0; k++)
         out->age_years = rs_age_years(field_text(rows[k], age, mem));
     if (!out->key || !take_parts(out, rows, n, mem) || !take_findings(out, rows, n, mem) ||
-        !take_attributes(out, rows, n, mem))
+        !take_date_and_tier(out, rows, n, mem) || !take_attributes(out, rows, n, mem))
         return rs_fail(err, RS_ENOMEM, "%s: no memory", item);
     st = take_images(out, rows, n, base, mem, err);
     if (st == RS_OK && !out->problem && strlen(out->key) > MAX_KEY)

@@ -14,6 +14,10 @@
  *   view | view_or_plane | plane      of the image(s); a list gives one each
  *   title, modality, body_part | location, sex, patient | patient_id,
  *   collection | dataset, age (years: 61, "61", "61Y", "061Y", "18M", "3W", "10D")
+ *   study_date | date    2024-03-01, 20240301, 2024-03 or 2024
+ *   tier | diagnosis_tier   how well the diagnosis is established: reported, reviewed,
+ *                        followed or proven
+ *                        (a date or tier that is none is kept as an attribute)
  *   report               the whole text, its sections found by their headings
  *   history | indication, exam | technique, comparison, findings (a text), impression,
  *   caption, diagnosis, differential, discussion | topic_discussion
@@ -33,6 +37,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "engine/archive.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,6 +60,8 @@ typedef struct {
                                      fields below are then empty */
     const char *key, *title, *modality, *body_part, *view, *sex, *patient, *collection;
     double      age_years;        /* negative: not known */
+    const char *study_date;       /* 2024-03-01, 2024-03, 2024 or NULL */
+    rs_tier     tier;
     const char *report;           /* whole text, or NULL; parts then stand for it */
     const char *attributes;       /* JSON object text of all other fields, or NULL */
     const rs_source_part  *parts;     size_t n_parts;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "embeddings/regions.h"
 
 #include <string.h>
 
@@ -71,6 +72,53 @@ void rs_index_decode(rs_index_job *x, rs_index_chunk *c, rs_pixels *pixels, rs_p
 
 /* ---- Encode ---------------------------------------------------------- */
 
+/* Each whole image's windows into `list` [whole x RS_REGIONS_EACH], with vectors that are
+ * still to be filled, and in the encoder's square. */
+static rs_status lay_windows(rs_index_job *x, rs_index_chunk *c, rs_region *list, float *vectors,
+                             double *squares, rs_err *err)
+{
+    const size_t d = rs_encoder_dim(x->encoder);
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        rs_case_job_image *im = c->images[i];
+        double picture[RS_REGIONS_EACH][4], square[RS_REGIONS_EACH][4];
+        rs_status st;
+        rs_view view;
+        if (im->st != RS_OK)
+            continue;
+        st = rs_preprocess_view(rs_encoder_preprocess(x->encoder), im->width, im->height, &view,
+                                err);
+        if (st != RS_OK)
+            return st;
+        rs_region_windows(&view, picture, square);
+        memcpy(squares + n * 4, square, sizeof square);
+        im->regions = list + n;
+        for (size_t k = 0; k < RS_REGIONS_EACH; k++, n++) {
+            memcpy(list[n].box, picture[k], sizeof list[n].box);
+            list[n].vector = vectors + n * d;
+        }
+    }
+    return RS_OK;
+}
+
+static rs_status encode_regions(rs_index_job *x, rs_index_chunk *c, rs_err *err)
+{
+    const size_t n = c->whole * RS_REGIONS_EACH;
+    float *vectors = rs_new(&c->batch->mem, float, n * rs_encoder_dim(x->encoder));
+    double *squares = rs_new(&c->batch->mem, double, n * 4);
+    rs_region *list = rs_new(&c->batch->mem, rs_region, n);
+    rs_status st;
+
+    if (!vectors || !squares || !list)
+        return rs_fail(err, RS_ENOMEM, "%s: no memory for %zu regions", x->name, n);
+    if ((st = lay_windows(x, c, list, vectors, squares, err)) != RS_OK)
+        return st;
+    c->batch->r.regions += n;
+    return rs_encoder_regions(x->encoder, c->pixels->floats, c->whole, squares, RS_REGIONS_EACH,
+                              x->o->pool, c->vectors, vectors, err);
+}
+
 static rs_status encode_images(rs_index_job *x, rs_index_chunk *c, rs_err *err)
 {
     rs_index_report *r = &c->batch->r;
@@ -86,6 +134,8 @@ static rs_status encode_images(rs_index_job *x, rs_index_chunk *c, rs_err *err)
         r->resize_thread_s += c->images[i]->resize_s;
     }
     r->images += c->whole;
+    if (x->regions && c->whole)
+        return encode_regions(x, c, err);
     return c->whole ? rs_encoder_pixels(x->encoder, c->pixels->floats, c->whole, x->o->pool,
                                         c->vectors, err) : RS_OK;
 }
@@ -104,7 +154,8 @@ static rs_status fill_images(rs_index_batch *b, rs_err *err)
                 list[job->record.n_images++] = (rs_case_image){
                     .path = im->from->path, .given = im->from->given, .sha256 = im->sha256,
                     .view = im->from->view, .width = im->width, .height = im->height,
-                    .vector = im->vector, .phash = im->phash, .hashed = im->hashed};
+                    .vector = im->vector, .phash = im->phash, .hashed = im->hashed,
+                    .regions = im->regions, .n_regions = im->regions ? RS_REGIONS_EACH : 0};
         }
         job->record.images = list;
     }

@@ -3,7 +3,9 @@
 #include "ask_query.h"
 
 #include "base/alloc.h"
-#include "embeddings/intake.h"
+#include "base/bytes.h"
+#include "engine/filter.h"
+#include "query_images.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,15 +13,51 @@
 
 /* ---- The query ------------------------------------------------------- */
 
-static void fill_filter(const rs_cli *c, rs_filter *f)
+/* "40..60" of --age-min and --age-max; false after having said what is wrong. */
+static bool add_ages(const rs_cli *c, rs_buf *b)
 {
-    f->modality = rs_cli_value(c, "modality", NULL);
-    f->body_part = rs_cli_value(c, "body-part", NULL);
-    f->view = rs_cli_value(c, "view", NULL);
-    f->sex = rs_cli_value(c, "sex", NULL);
-    f->patient = rs_cli_value(c, "patient", NULL);
-    f->collection = rs_cli_value(c, "collection", NULL);
-    f->finding = rs_cli_value(c, "finding", NULL);
+    const char *least = rs_cli_value(c, "age-min", NULL), *most = rs_cli_value(c, "age-max", NULL);
+    double unused;
+
+    if (!rs_cli_real(c, "age-min", 0, 150, 0, &unused) ||
+        !rs_cli_real(c, "age-max", 0, 150, 0, &unused))
+        return false;
+    if (least || most)
+        rs_buf_printf(b, "%sage:%s..%s", b->len ? " " : "", least ? least : "", most ? most : "");
+    return true;
+}
+
+/* --filter and its shorthands as one. false after having said what is wrong. */
+static bool fill_filter(rs_cli *c, rs_query *q, rs_err *err)
+{
+    static const char *const shorthands[] = {"modality", "body-part", "view", "sex", "patient",
+        "collection", "finding", "date", "tier"};
+    const char *filter = rs_cli_value(c, "filter", NULL), *value;
+    rs_buf b = {0};
+    bool fine;
+
+    if (filter && rs_filter_check(filter, err) != RS_OK) {
+        rs_cli_usage(c, "--%s", err->msg);
+        return false;
+    }
+    if (filter)
+        rs_filter_add_filter(&b, filter);
+    for (size_t i = 0; i < sizeof shorthands / sizeof *shorthands; i++)
+        if ((value = rs_cli_value(c, shorthands[i], NULL)) != NULL)
+            rs_filter_add(&b, shorthands[i], value);
+    fine = add_ages(c, &b);
+    if (fine && b.len && rs_filter_check(b.data, err) != RS_OK) {
+        rs_cli_usage(c, "%s", err->msg);
+        fine = false;
+    }
+    q->filter = b.len ? rs_arena_strdup(rs_cli_arena(c), b.data) : NULL;
+    if (b.failed || (b.len && !q->filter)) {
+        rs_fail(err, RS_ENOMEM, "filter: no memory");
+        rs_cli_fail(c, err);
+        fine = false;
+    }
+    rs_buf_clear(&b);
+    return fine;
 }
 
 /* How rankings are fused: --fusion NAME or NAME+N, which is hybrid. */
@@ -68,16 +106,11 @@ static bool fill_parts(rs_cli *c, rs_query *q)
 /* Everything of the query but its images. false after having said what is wrong. */
 static bool fill_query(rs_cli *c, rs_query *q)
 {
+    rs_err err = {0};
     long long k;
-    bool aged;
 
     *q = rs_query_default();
-    fill_filter(c, &q->filter);
-    aged = rs_cli_value(c, "age-min", NULL) || rs_cli_value(c, "age-max", NULL);
-    q->filter.by_age = aged;
-    if (!rs_cli_number(c, "k", 1, 10000, 10, &k) ||
-        !rs_cli_real(c, "age-min", 0, 150, 0, &q->filter.age_min) ||
-        !rs_cli_real(c, "age-max", 0, 150, 150, &q->filter.age_max) ||
+    if (!fill_filter(c, q, &err) || !rs_cli_number(c, "k", 1, 10000, 10, &k) ||
         !rs_cli_real(c, "deadline", 0, 86400, q->deadline_s, &q->deadline_s) ||
         !rs_cli_real(c, "diversity", 0, 1, 0, &q->diversity) ||
         !rs_cli_real(c, "false-alarm", 0, 0.5, q->false_alarm, &q->false_alarm) ||
@@ -96,48 +129,12 @@ static bool fill_query(rs_cli *c, rs_query *q)
     return false;
 }
 
-/* ---- Images ---------------------------------------------------------- */
-
-typedef struct {
-    float *pixels;                 /* [n x 3 x size x size] */
-    size_t n;
-} query_images;
-
-/* The query's images as they were indexed, wanted ones first. */
-static rs_status load_images(rs_cli *c, const rs_encoder *e, rs_pool *pool, rs_query *q,
-                             query_images *out, rs_err *err)
-{
-    const rs_preprocess *p = rs_encoder_preprocess(e);
-    const size_t each = 3 * p->crop_height * p->crop_width;
-    size_t wanted, unwanted;
-    const char *const *some = rs_cli_values(c, "image", &wanted);
-    const char *const *others = rs_cli_values(c, "not-image", &unwanted);
-    rs_status st;
-
-    out->n = wanted + unwanted;
-    if (out->n > RS_QUERY_MAX_PARTS - q->n_parts)
-        return rs_fail(err, RS_ELIMIT, "%zu query images, at most %d things are asked for", out->n,
-                       RS_QUERY_MAX_PARTS);
-    out->pixels = rs_calloc(out->n, each * sizeof *out->pixels);
-    if (!out->pixels)
-        return rs_fail(err, RS_ENOMEM, "no memory for %zu query images", out->n);
-    if ((st = rs_intake_files(p, some, wanted, pool, out->pixels, err)) != RS_OK ||
-        (st = rs_intake_files(p, others, unwanted, pool, out->pixels + wanted * each, err)) != RS_OK)
-        return st;
-    for (size_t i = 0; i < out->n; i++) {
-        rs_query_part *part = rs_query_add(q);
-        part->pixels = out->pixels + i * each;
-        part->weight = i < wanted ? 1 : -1;
-    }
-    return RS_OK;
-}
-
 int rs_cli_query(rs_cli *c, rs_query_wish wish, rs_query_then *then)
 {
     rs_archive *a = NULL;
     rs_encoder *e = NULL;
     rs_pool *pool = NULL;
-    query_images images = {0};
+    rs_query_images images = {0};
     const bool with_images = rs_cli_value(c, "image", NULL) || rs_cli_value(c, "not-image", NULL);
     const bool with_texts = rs_cli_value(c, "text", NULL) || rs_cli_value(c, "not-text", NULL);
     rs_result r;
@@ -146,14 +143,15 @@ int rs_cli_query(rs_cli *c, rs_query_wish wish, rs_query_then *then)
     double start;
     int code;
 
-    if (!fill_query(c, &q))
+    if (!fill_query(c, &q) || !rs_query_images_check(c))
         return RS_EXIT_USAGE;
     if (!rs_model_pool(&pool, c, &code))
         return code;
     code = RS_EXIT_OK;
-    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK || rs_cli_lexicon(c, a, &err) != RS_OK ||
+    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK ||
+        rs_cli_lexicon(c, a, &err) != RS_OK ||
         ((with_texts || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
-        (with_images && load_images(c, e, pool, &q, &images, &err) != RS_OK)) {
+        (with_images && rs_query_images_load(&images, c, e, pool, &q, &err) != RS_OK)) {
         code = rs_cli_fail(c, &err);
         goto done;
     }
@@ -166,7 +164,7 @@ int rs_cli_query(rs_cli *c, rs_query_wish wish, rs_query_then *then)
     else
         code = then(c, a, &q, &r, 1000 * (rs_now_s() - start));
 done:
-    rs_free(images.pixels);
+    rs_query_images_clear(&images);
     rs_encoder_close(e);
     rs_archive_close(a);
     rs_pool_free(pool);

@@ -29,16 +29,24 @@ static json_t *json_passage(const rs_evidence *e)
                      "end", (json_int_t)e->end, "matches", matches, "states", states);
 }
 
+static json_t *json_box(const double box[4])
+{
+    return json_pack("[f,f,f,f]", box[0], box[1], box[2], box[3]);
+}
+
 static json_t *json_found(const rs_found *f, bool explain)
 {
     json_t *p = json_pack("{s:s,s:I,s:f}", "probe", rs_probe_name(f->probe),
                           "rank", (json_int_t)f->rank, "score", f->score);
 
-    if (!explain)
-        return p;
-    json_object_set_new(p, "part", json_real(f->part));
-    json_object_set_new(p, "image", rs_json_any(f->image));
-    json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
+    if (explain)
+        json_object_set_new(p, "part", json_real(f->part));
+    if (explain || f->boxed)
+        json_object_set_new(p, "image", rs_json_any(f->image));
+    if (explain)
+        json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
+    if (f->boxed)
+        json_object_set_new(p, "box", json_box(f->box));
     return p;
 }
 
@@ -53,6 +61,19 @@ static json_t *json_hit(const rs_hit *h, bool explain)
                      "title", rs_json_any(h->title), "probes", probes,
                      "image", rs_json_any(h->image),
                      "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
+}
+
+/* "boxes": those asked for, as fractions; nothing where there are none. */
+static void add_boxes(json_t *query, const rs_query *q)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < q->n_parts; i++)
+        if (q->parts[i].boxed)
+            json_array_append_new(list, json_box(q->parts[i].box));
+    if (json_array_size(list))
+        json_object_set(query, "boxes", list);
+    json_decref(list);
 }
 
 static json_t *json_strings(const char *const *list, size_t n)
@@ -107,6 +128,7 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     json_object_set_new(query, "images", images);
     json_object_set_new(query, "like", rs_json_any(rs_cli_value(c, "like", NULL)));
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
+    add_boxes(query, q);
     for (size_t i = 0; i < r->n; i++) {
         json_t *hit = json_hit(&r->hits[i], rs_cli_flag(c, "explain"));
         add_relations(hit, &r->hits[i], q->contrast);
@@ -114,6 +136,8 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     }
     all = json_pack("{s:o,s:f,s:o,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000,
                     "similarity", json_verdict(&r->verdict), "hits", hits);
+    if (r->no_regions)
+        json_object_set_new(all, "no_regions", json_true());
     return rs_cli_print_json(c, all);
 }
 
@@ -167,6 +191,8 @@ static void explain_hit(const rs_hit *h, bool tty)
             print_passage(f->passage, tty);
         } else {
             rs_print_line(f->image ? f->image : "");
+            if (f->boxed)
+                printf(" at %.2f,%.2f,%.2f,%.2f", f->box[0], f->box[1], f->box[2], f->box[3]);
             putchar('\n');
         }
     }
@@ -224,6 +250,9 @@ static void print_hits(const rs_cli *c, const rs_result *r, double took_ms)
         print_hit(&r->hits[i], tty, thumbs, rs_cli_flag(c, "explain"));
     if (r->n == 0)
         printf("nothing found\n");
+    if (r->no_regions)
+        printf("The archive has no regions, so the whole image was looked for, not the box; "
+               "radscout index --regions makes them.\n");
     printf("%zu hit%s in %.1f ms (encoding %.1f, searching %.1f). A finder, not a diagnosis.\n",
            r->n, r->n == 1 ? "" : "s", took_ms, r->encode_ms, r->search_ms);
 }
@@ -268,22 +297,34 @@ const rs_command rs_command_search = {
         "looks in title, findings, impression, uncertain, negated, normal, history, other, labels\n"
         "or, as report:word, in all of them.\n"
         "\n"
-        "A filter (--modality and the like) is applied before ranking, and capitals do not\n"
-        "matter. A case that does not say does not pass.\n"
+        "A box around a lesion finds images that have such a lesion anywhere, if the archive was\n"
+        "indexed with --regions, and --explain says where (\"box\" with --json). The whole image\n"
+        "counts too. Without regions it is all that counts (\"no_regions\": true).\n"
+        "\n"
+        "A filter is applied before ranking, and capitals do not matter. A case that does not\n"
+        "say does not pass a test, but passes its \"not\". --modality and the like are short for\n"
+        "tests; all that are given must pass. --filter knows and, or, not and parentheses over\n"
+        "  modality: body_part: view: sex: collection: source: patient: case: finding:VALUE\n"
+        "  age:40 age:40..60 age:<40   date:2020 date:2020-03..2021   tier:>=reviewed\n"
+        "  attr.NAME:VALUE, a range where values are numbers;   FIELD:*  what is known\n"
+        "and VALUE is a word, \"several words\" or one|or|another. Tiers: unknown, reported,\n"
+        "reviewed, followed, proven. \"radscout facets\" lists the values that there are.\n"
         "\n"
         "Cases of a patient who has a hit, or of a case asked for, are left out, and nearly the\n"
         "same pictures stand under the best of them, unless --keep-patients, --keep-duplicates.\n"
         "Where even the best case is further away than the archive's own cases are from each\n"
         "other, \"nothing similar enough\" is said first.\n"
         "\n"
-        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\"}, \"took_ms\", \"similarity\":\n"
-        "{\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}}, \"hits\":\n"
-        "[{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
+        "With --json: {\"query\": {\"text\", \"images\", \"like\", \"k\", \"boxes\"}, \"took_ms\",\n"
+        "\"similarity\": {\"verdict\", \"false_alarm\", \"typical\": {PROBE: share of own cases no nearer}},\n"
+        "\"hits\": [{\"rank\", \"case\", \"score\", \"title\", \"probes\": [{\"probe\", \"rank\", \"score\"}],\n"
         "\"image\", \"snippet\", \"folded\": [{\"case\", \"why\"}], \"contrast\"}]}.\n"
         "\n"
         "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout search archive --text \"left pleural effusion\"\n"
                 "  radscout search archive --image film.png -k 5 --json\n"
-                "  radscout search archive --like MPX1024 --modality CT",
+                "  radscout search archive --image film.png --box 0.2,0.3,0.5,0.6\n"
+                "  radscout search archive --like MPX1024 --modality CT\n"
+                "  radscout search archive --text nodule --filter 'age:..40 tier:>=reviewed'",
     .options = options, .min_args = 1, .max_args = 1, .run = run,
 };

@@ -61,13 +61,14 @@ static int show_json(const rs_cli *cli, const rs_case *c, const rs_mention *m, s
         json_array_append_new(findings, rs_json_any(c->findings[i]));
     if (c->attributes)
         attributes = json_loads(c->attributes, 0, NULL);
-    o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+    o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:o}",
         "case", rs_json_any(c->key), "source", rs_json_any(c->source),
         "title", rs_json_any(c->title), "modality", rs_json_any(c->modality),
         "body_part", rs_json_any(c->body_part), "view", rs_json_any(c->view),
         "sex", rs_json_any(c->sex), "patient", rs_json_any(c->patient),
         "collection", rs_json_any(c->collection),
         "age_years", c->age_years < 0 ? json_null() : json_real(c->age_years),
+        "study_date", rs_json_any(c->study_date), "tier", rs_tier_name(c->tier),
         "findings", findings, "report", rs_json_any(c->report),
         "images", json_images(c), "passages", json_passages(c),
         "mentions", json_mentions(m, n));
@@ -151,6 +152,9 @@ static void show_text(const rs_case *c, const rs_mention *m, size_t n, bool thum
     line("sex", c->sex);
     if (c->age_years >= 0)
         printf("%-12s%.4g years\n", "age", c->age_years);
+    line("date", c->study_date);
+    if (c->tier != RS_TIER_UNKNOWN)
+        line("tier", rs_tier_name(c->tier));
     line("patient", c->patient);
     line("collection", c->collection);
     line("source", c->source);
@@ -216,8 +220,8 @@ const rs_command rs_command_show = {
         "negated, its side and its size.\n"
         "\n"
         "With --json: {\"case\", \"source\", \"title\", \"modality\", \"body_part\", \"view\", \"sex\",\n"
-        "\"patient\", \"collection\", \"age_years\", \"findings\": [...], \"report\", \"images\":\n"
-        "[{\"path\", \"given\", \"sha256\", \"view\", \"width\", \"height\"}], \"passages\":\n"
+        "\"patient\", \"collection\", \"age_years\", \"study_date\", \"tier\", \"findings\": [...],\n"
+        "\"report\", \"images\": [{\"path\", \"given\", \"sha256\", \"view\", \"width\", \"height\"}], \"passages\":\n"
         "[{\"section\", \"text\", \"begin\", \"end\"}], \"mentions\":\n"
         "[{\"finding\", \"state\", \"side\", \"size\", \"unit\", \"section\", \"begin\", \"end\"}],\n"
         "\"attributes\": {...}}.",

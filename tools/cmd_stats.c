@@ -38,10 +38,12 @@ static int stats_json(const rs_cli *c, const rs_stats *s, const rs_problem *p, s
                     "name", rs_json_any(s->encoder->name),
                     "folder", rs_json_any(s->encoder->folder), "dim", (json_int_t)s->encoder->dim)
         : json_null();
-    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
+    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
         "cases", (json_int_t)s->cases, "images", (json_int_t)s->images,
         "passages", (json_int_t)s->passages, "image_vectors", (json_int_t)s->image_vectors,
-        "passage_vectors", (json_int_t)s->passage_vectors, "sources", (json_int_t)s->sources,
+        "passage_vectors", (json_int_t)s->passage_vectors,
+        "region_vectors", (json_int_t)s->region_vectors,
+        "images_with_regions", (json_int_t)s->images_with_regions, "sources", (json_int_t)s->sources,
         "refused", (json_int_t)s->problems, "catalog_bytes", (json_int_t)s->catalog_bytes,
         "cache_bytes", (json_int_t)s->cache_bytes, "schema_version", s->schema_version,
         "image_generation", (json_int_t)s->image_generation,
@@ -80,6 +82,9 @@ static void stats_text(const rs_stats *s, const rs_problem *p, size_t n, bool pr
 {
     printf("%-14s%8zu\n%-14s%8zu  (%zu vectors)\n%-14s%8zu  (%zu vectors)\n", "cases", s->cases,
            "images", s->images, s->image_vectors, "passages", s->passages, s->passage_vectors);
+    if (s->region_vectors)
+        printf("%-14s%8zu  (of %zu images)\n", "regions", s->region_vectors,
+               s->images_with_regions);
     printf("%-14s%8zu\n%-14s%8zu%s\n", "sources", s->sources, "refused", s->problems,
            s->problems && !problems ? "  (--problems lists them)" : "");
     printf("%-14s%8.1f MiB catalog, %.1f MiB caches\n", "on disk",
@@ -132,7 +137,8 @@ const rs_command rs_command_stats = {
     .name = "stats", .args = "ARCHIVE", .summary = "count what an archive holds, and what was refused",
     .description =
         "With --json: {\"cases\", \"images\", \"passages\", \"image_vectors\", \"passage_vectors\",\n"
-        "\"sources\", \"refused\", \"catalog_bytes\", \"cache_bytes\", \"schema_version\",\n"
+        "\"region_vectors\", \"images_with_regions\", \"sources\", \"refused\",\n"
+        "\"catalog_bytes\", \"cache_bytes\", \"schema_version\",\n"
         "\"image_generation\", \"passage_generation\", \"encoder\": {\"id\", \"name\", \"folder\",\n"
         "\"dim\"}, \"modalities\": {NAME: CASES}, \"body_parts\", \"findings\", \"problems\":\n"
         "[{\"source\", \"item\", \"reason\", \"at\"}]}.",

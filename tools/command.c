@@ -59,6 +59,14 @@ const char *const *rs_cli_values(rs_cli *c, const char *option, size_t *n)
     return list;
 }
 
+size_t rs_cli_options(const rs_cli *c) { return c->n_given; }
+
+const rs_option *rs_cli_option(const rs_cli *c, size_t i, const char **value)
+{
+    *value = c->given[i].value;
+    return c->given[i].option;
+}
+
 static const char *dashes(const char *option)
 {
     return option[1] ? "--" : "-";

@@ -57,6 +57,10 @@ const char *rs_cli_value(const rs_cli *c, const char *option, const char *fallba
 /* All values of a repeated option, in order: [*n]; lives as long as rs_cli_arena. NULL
  * (with *n 0) on OOM. */
 const char *const *rs_cli_values(rs_cli *c, const char *option, size_t *n);
+/* Everything given in order, where that matters: how many, and the i-th with its value
+ * (NULL for a flag). */
+size_t      rs_cli_options(const rs_cli *c);
+const rs_option *rs_cli_option(const rs_cli *c, size_t i, const char **value);
 /* A whole number within [min, max]; false after having printed what is wrong. */
 bool        rs_cli_number(const rs_cli *c, const char *option, long long min, long long max,
                           long long fallback, long long *out);

@@ -304,7 +304,7 @@ static double naive_best(const float *x, const random_case *c, size_t first, siz
 static void naive_agreement(const rs_hit *hits, size_t n, const random_case *cases,
                             const float *text, const float *image, double out[CASES])
 {
-    static const double weight[4] = {1, 1, 1, 0.5};
+    static const double weight[4] = {1, 1, 1, 1};
     double z[4][CASES], score[CASES];
 
     for (size_t i = 0; i < n; i++) {
@@ -321,7 +321,7 @@ static void naive_agreement(const rs_hit *hits, size_t n, const random_case *cas
         rs_standardise(z[a], n);
     for (size_t i = 0; i < n; i++) {
         for (size_t a = 0; a < 4; a++)
-            out[i] += weight[a] * z[a][i] / 3.5;
+            out[i] += weight[a] * z[a][i] / 4;
         out[i] *= RS_RESCORE * rs_deviation(score, n);
     }
 }

@@ -159,21 +159,26 @@ static void make_query(rs_random *rnd, char *out, size_t size)
     }
 }
 
+static rs_status rank_restricted(rs_archive *a, const rs_text_query *q, rs_arena *mem,
+                                 rs_ranked **out, size_t *n, rs_err *err)
+{
+    rs_restriction r;
+    rs_status st = rs_restriction_make(a, NULL, q->exclude, mem, &r, err);
+
+    return st == RS_OK ? rs_text_index_rank(a->text, q, &r, NULL, 10, mem, out, n, err) : st;
+}
+
 /* ---- Against FTS5 ---------------------------------------------------- */
 
 static void rank_as(rs_archive *a, rs_text_mode mode, const rs_text_query *q, const double *w,
                     int64_t not_case, size_t limit, rs_arena *mem, rs_ranked **out, size_t *n)
 {
-    char json[32];
-    rs_restriction r = {.exclude = q->exclude};
+    rs_restriction r;
     rs_err err = {RS_OK, ""};
 
-    snprintf(json, sizeof json, "[%lld]", (long long)not_case);
-    if (not_case) {
-        r.left_out = &not_case;
-        r.n_left_out = 1;
-        r.left_out_json = json;
-    }
+    ok(rs_restriction_make(a, NULL, q->exclude, mem, &r, &err), &err);
+    if (not_case)
+        ok(rs_restriction_leave_out(&r, &not_case, 1, mem, &err), &err);
     rs_text_index_mode(a->text, mode);
     ok(rs_text_index_rank(a->text, q, &r, w, limit, mem, out, n, &err), &err);
 }
@@ -433,6 +438,8 @@ static void test_auto(void **state)
     rs_arena mem = {0};
     rs_err err = {RS_OK, ""};
     rs_text_query q;
+    rs_restriction r;
+    rs_filter filter;
     rs_ranked *got;
     rs_archive *a, *reader;
     char dir[64];
@@ -452,9 +459,10 @@ static void test_auto(void **state)
     rank_as(a, RS_TEXT_AUTO, &q, NULL, 0, 10, &mem, &got, &n);
     assert_true(a->text->by_memory);
     assert_int_equal(rs_postings_cases(a->text->postings), 2501);
-    ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.fields.sex = "F"}, NULL, 10, &mem, &got,
-                          &n, &err), &err);
-    assert_false(a->text->by_memory);
+    ok(rs_filter_parse("not sex:F", &mem, &filter, &err), &err);
+    ok(rs_restriction_make(a, &filter, NULL, &mem, &r, &err), &err);
+    ok(rs_text_index_rank(a->text, &q, &r, NULL, 10, &mem, &got, &n, &err), &err);
+    assert_true(a->text->by_memory && n == 10);          /* filters are no hindrance */
     reader = open_archive(dir, RS_ARCHIVE_READ);
     ok(rs_archive_warm_words(reader, &err), &err);
     rank_as(reader, RS_TEXT_AUTO, &q, NULL, 0, 10, &mem, &got, &n);
@@ -545,14 +553,12 @@ static void test_out_of_memory(void **state)
         ok(rs_text_query_compile(a->text, "left kidney effusion -\"hiatal hernia\" pneu*",
                                  RS_WORDS_READ, &mem, &q, &err), &err);
         rs_alloc_fail_after(k);
-        st = rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10,
-                                &mem, &got, &n, &err);
+        st = rank_restricted(a, &q, &mem, &got, &n, &err);
         rs_alloc_fail_after(-1);
         assert_true(st == RS_ENOMEM || (st == RS_OK && n == 10));
         memory = st == RS_OK && a->text->by_memory;
         if (st != RS_OK) {                       /* and the next one is whole */
-            ok(rs_text_index_rank(a->text, &q, &(rs_restriction){.exclude = q.exclude}, NULL, 10,
-                                  &mem, &got, &n, &err), &err);
+            ok(rank_restricted(a, &q, &mem, &got, &n, &err), &err);
             assert_int_equal(n, 10);
         }
         rs_arena_clear(&mem);

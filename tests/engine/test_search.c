@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "embeddings/half.h"
 #include "embeddings/vocab.h"
+#include "engine/filter.h"
 #include "engine/query.h"
 
 #include <strings.h>
@@ -33,6 +34,33 @@ static void make_world(world *w, rs_archive *a, rs_random *rnd, size_t n)
 
 /* ---- The naive search ------------------------------------------------ */
 
+/* What must be equal, as far as it is given; both ages inclusive. */
+typedef struct {
+    const char *modality, *body_part, *sex, *collection, *finding;
+    bool        by_age;
+    size_t      age_min, age_max;
+} narrow;
+
+/* The same as a text, or NULL; in `mem`. */
+static const char *text_of(const narrow *f, rs_arena *mem)
+{
+    const struct { const char *field, *value; } tests[] = {
+        {"modality", f->modality}, {"body-part", f->body_part}, {"sex", f->sex},
+        {"collection", f->collection}, {"finding", f->finding}};
+    rs_buf b = {0};
+    const char *text;
+
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+        if (tests[i].value)
+            rs_filter_add(&b, tests[i].field, tests[i].value);
+    if (f->by_age)
+        rs_buf_printf(&b, " age:%zu..%zu", f->age_min, f->age_max);
+    assert_false(b.failed);
+    text = b.len ? rs_arena_strdup(mem, b.data) : NULL;
+    rs_buf_clear(&b);
+    return text;
+}
+
 typedef struct { const rs_case *c; double score; } naive_row;
 
 static int naive_order(const void *a, const void *b)
@@ -49,7 +77,7 @@ static bool equal(const char *want, const char *have)
     return !want || (have && strcasecmp(want, have) == 0);
 }
 
-static bool passes(const rs_filter *f, const rs_case *c)
+static bool passes(const narrow *f, const rs_case *c)
 {
     bool has = !f->finding;
 
@@ -57,9 +85,8 @@ static bool passes(const rs_filter *f, const rs_case *c)
         has |= equal(f->finding, c->findings[i]);
     return has && equal(f->modality, c->modality) && equal(f->body_part, c->body_part) &&
            equal(f->sex, c->sex) && equal(f->collection, c->collection) &&
-           equal(f->source, c->source) &&
-           (!f->by_age || (c->age_years >= 0 && c->age_years >= f->age_min &&
-                           c->age_years <= f->age_max));
+           (!f->by_age || (c->age_years >= (double)f->age_min &&
+                           c->age_years < (double)f->age_max + 1));
 }
 
 static double dot(const float *x, const float *y)
@@ -73,7 +100,7 @@ static double dot(const float *x, const float *y)
 
 /* All cases by the weighted mean over the query's vectors of the best of the case's vectors of
  * the kind (3 vectors from `first`); weight NULL: all 1. */
-static size_t naive_weighted(const world *w, const rs_filter *f, const char *not_key, int first,
+static size_t naive_weighted(const world *w, const narrow *f, const char *not_key, int first,
                              const float *q, const double *weight, size_t n_q,
                              naive_row out[CASES])
 {
@@ -99,7 +126,7 @@ static size_t naive_weighted(const world *w, const rs_filter *f, const char *not
     return n;
 }
 
-static size_t naive_vectors(const world *w, const rs_filter *f, const char *not_key, int first,
+static size_t naive_vectors(const world *w, const narrow *f, const char *not_key, int first,
                             const float *q, size_t n_q, naive_row out[CASES])
 {
     return naive_weighted(w, f, not_key, first, q, NULL, n_q, out);
@@ -156,9 +183,9 @@ static void check_fusion(const rs_query *q, const rs_result *res)
 
 /* ---- Tests ----------------------------------------------------------- */
 
-static rs_filter random_filter(rs_random *rnd)
+static narrow random_filter(rs_random *rnd)
 {
-    rs_filter f = {0};
+    narrow f = {0};
 
     if (rs_random_below(rnd, 3) == 0)
         f.modality = pick(rnd, fixture_modality, 3);
@@ -171,8 +198,8 @@ static rs_filter random_filter(rs_random *rnd)
     if (rs_random_below(rnd, 5) == 0)
         f.collection = rs_random_below(rnd, 3) ? "test" : "other";
     f.by_age = rs_random_below(rnd, 3) == 0;
-    f.age_min = (double)rs_random_below(rnd, 50);
-    f.age_max = f.age_min + (double)rs_random_below(rnd, 50);
+    f.age_min = rs_random_below(rnd, 50);
+    f.age_max = f.age_min + rs_random_below(rnd, 50);
     return f;
 }
 
@@ -184,6 +211,7 @@ static void check_against_naive(rs_archive *a, const world *w, rs_random *rnd)
     rs_arena mem = {0};
     rs_err err = {RS_OK, ""};
     rs_result res;
+    narrow f;
     size_t n, n_images;
 
     unit_vector(rnd, text);
@@ -193,16 +221,17 @@ static void check_against_naive(rs_archive *a, const world *w, rs_random *rnd)
     ask_text(&q, "zzz", text);                       /* in no report: BM25 stays out of it */
     n_images = 1 + rs_random_below(rnd, 2);
     ask_images(&q, images, n_images);
-    q.filter = random_filter(rnd);
+    f = random_filter(rnd);
+    q.filter = text_of(&f, &mem);
     q.k = q.depth = 1000;
     ok(rs_search(a, &q, &mem, &res, &err), &err);
-    n = naive_vectors(w, &q.filter, NULL, 0, text, 1, rows);
+    n = naive_vectors(w, &f, NULL, 0, text, 1, rows);
     check_probe(&res, RS_PROBE_TEXT_IMAGE, rows, n);
-    n = naive_vectors(w, &q.filter, NULL, 3, text, 1, rows);
+    n = naive_vectors(w, &f, NULL, 3, text, 1, rows);
     check_probe(&res, RS_PROBE_TEXT_PASSAGE, rows, n);
-    n = naive_vectors(w, &q.filter, NULL, 0, images, n_images, rows);
+    n = naive_vectors(w, &f, NULL, 0, images, n_images, rows);
     check_probe(&res, RS_PROBE_IMAGE_IMAGE, rows, n);
-    n = naive_vectors(w, &q.filter, NULL, 3, images, n_images, rows);
+    n = naive_vectors(w, &f, NULL, 3, images, n_images, rows);
     check_probe(&res, RS_PROBE_IMAGE_PASSAGE, rows, n);
     check_fusion(&q, &res);
     rs_arena_clear(&mem);
@@ -220,6 +249,7 @@ static void check_late_interaction(rs_archive *a, const world *w, rs_random *rnd
     rs_arena mem = {0};
     rs_err err = {RS_OK, ""};
     rs_result res;
+    narrow f;
     size_t n;
 
     for (size_t i = 0; i < n_images; i++) {
@@ -230,8 +260,9 @@ static void check_late_interaction(rs_archive *a, const world *w, rs_random *rnd
     ask_images(&q, images, n_images);
     for (size_t i = 0; i < n_images; i++)
         q.parts[i].weight = weight[i];
-    q.filter = random_filter(rnd);
-    n = naive_weighted(w, &q.filter, NULL, 0, images, weight, n_images, rows);
+    f = random_filter(rnd);
+    q.filter = text_of(&f, &mem);
+    n = naive_weighted(w, &f, NULL, 0, images, weight, n_images, rows);
     q.k = q.depth = 1000;
     ok(rs_search(a, &q, &mem, &res, &err), &err);
     check_probe(&res, RS_PROBE_IMAGE_IMAGE, rows, n);
@@ -318,23 +349,25 @@ static void test_words_and_filters(void **state)
     for (int round = 0; round < 40; round++) {
         const char *word = pick(&rnd, fixture_words, 12);
         size_t want = 0;
+        narrow f;
         q.n_parts = 0;
         ask_text(&q, word, NULL);
-        q.filter = random_filter(&rnd);
+        f = random_filter(&rnd);
+        q.filter = text_of(&f, &mem);
         ok(rs_search(a, &q, &mem, &res, &err), &err);
         for (size_t i = 0; i < CASES; i++) {
             const rs_case *c = &w->r[i].c;
             bool has = has_word(c->title, word) || has_word(c->report, word);
             for (size_t k = 0; k < c->n_findings; k++)
                 has |= has_word(c->findings[k], word);
-            want += has && passes(&q.filter, c);
+            want += has && passes(&f, c);
         }
         assert_int_equal(res.n, want);
         for (size_t i = 1; i < res.n; i++)
             assert_true(res.hits[i - 1].found[0].score >= res.hits[i].found[0].score);
     }
     unit_vector(&rnd, vector);
-    q.filter = (rs_filter){0};
+    q.filter = NULL;
     q.n_parts = 0;
     ask_text(&q, "nodule -effusion", vector);
     ok(rs_search(a, &q, &mem, &res, &err), &err);
@@ -375,11 +408,11 @@ static void test_like_leaves_itself_out(void **state)
         rs_query_add(&q)->like = c->key;
         ok(rs_search(a, &q, &mem, &res, &err), &err);
         if (c->n_images) {
-            n = naive_vectors(w, &q.filter, c->key, 0, w->r[i].vectors[0], c->n_images, rows);
+            n = naive_vectors(w, &(narrow){0}, c->key, 0, w->r[i].vectors[0], c->n_images, rows);
             check_probe(&res, RS_PROBE_LIKE_IMAGE, rows, n);
         }
         if (c->n_passages) {
-            n = naive_vectors(w, &q.filter, c->key, 3, w->r[i].vectors[3], c->n_passages, rows);
+            n = naive_vectors(w, &(narrow){0}, c->key, 3, w->r[i].vectors[3], c->n_passages, rows);
             check_probe(&res, RS_PROBE_LIKE_PASSAGE, rows, n);
         }
         for (size_t h = 0; h < res.n; h++)
@@ -413,7 +446,7 @@ static void test_depth_is_a_prefix(void **state)
     a = open_writer(dir);
     make_world(w, a, &rnd, CASES);
     unit_vector(&rnd, image);
-    naive_vectors(w, &(rs_filter){0}, NULL, 0, image, 1, rows);
+    naive_vectors(w, &(narrow){0}, NULL, 0, image, 1, rows);
     for (size_t k = 1; k < 12; k++) {
         rs_query q = rs_query_default();
         ask_images(&q, image, 1);
@@ -489,7 +522,7 @@ static void test_hit_explains_itself(void **state)
     assert_string_equal(rs_evidence_marked(res.hits[0].snippet, "[", "]", &mem),
                         "Small [left] pleural [effusion].");
     assert_int_equal(res.hits[0].n_found, 5);
-    assert_true(fabs(res.hits[0].score - 4.5 / 61) < 1e-12);
+    assert_true(fabs(res.hits[0].score - 5.0 / 61) < 1e-12);
     rs_arena_clear(&mem);
     rs_archive_close(a);
     remove_folder(dir);
@@ -521,10 +554,10 @@ static void test_bad_queries(void **state)
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
     q = rs_query_default();
     ask_text(&q, "x", NULL);
-    q.filter.by_age = true;
-    q.filter.age_min = NAN;
+    q.filter = "age:old";
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);
-    q.filter.by_age = false;
+    assert_non_null(strstr(err.msg, "character 5"));
+    q.filter = NULL;
     ok(rs_archive_begin(a, &err), &err);
     assert_int_equal(rs_search(a, &q, &mem, &res, &err), RS_EARG);     /* inside a batch */
     rs_archive_rollback(a);
@@ -686,7 +719,7 @@ static rs_status open_and_search(const char *dir, size_t *n, rs_err *err)
 
     ask_text(&q, "left \"pleural effusion\" -fracture", x);
     ask_images(&q, x, 1);
-    q.filter.modality = "CR";
+    q.filter = "modality:CR";
     st = rs_archive_open(&a, dir, RS_ARCHIVE_READ, err);
     if (st == RS_OK)
         st = rs_search(a, &q, &mem, &res, err);

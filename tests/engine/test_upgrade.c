@@ -44,7 +44,9 @@ static void make_old(const char *dir, int version)
     ok(rs_db_open(&db, path, true, &err), &err);
     ok(rs_db_exec(db,
         "DROP TABLE case_vectors; DROP TABLE region_vectors; DROP TABLE case_attributes;"
-        "DROP TABLE case_changes; ALTER TABLE cases DROP COLUMN study_date;"
+        "DROP TABLE case_changes; DROP INDEX cases_by_facets;"
+        "CREATE INDEX cases_by_facets ON cases(modality, body_part, view, sex, age, collection,"
+        " patient, source); ALTER TABLE cases DROP COLUMN study_date;"
         "ALTER TABLE cases DROP COLUMN tier; ALTER TABLE images DROP COLUMN phash;"
         "UPDATE meta SET value = 2 WHERE key = 'schema_version'", &err), &err);
     if (version == 1)

@@ -4,8 +4,10 @@
 
 #include "embeddings/intake.h"
 #include "embeddings/phash.h"
+#include "embeddings/regions.h"
 #include "engine/archive_int.h"
 #include "engine/query.h"
+#include "engine/regions.h"
 #include "indexer/case_make.h"
 #include "indexer/holdings.h"
 #include "jpeg_film.h"
@@ -162,6 +164,37 @@ static void put_pictures(void)
     }
 }
 
+/* A date or a tier makes another digest; without them a case has that of archives made before
+ * there were any, and is not indexed anew. */
+static void test_digest_of_dates_and_tiers(void **state)
+{
+    static const char old[] = "69a816d60dd81d33c7a4f4b1cbe1bc800ffc1e94fc43bbb0adb2cd26531fb57a";
+    static const char dated[] = "{\"id\":\"c\",\"report\":\"FINDINGS: Clear lungs. IMPRESSION: "
+                                "Normal.\",\"date\":\"%s\",\"tier\":\"%s\"}\n";
+    rs_arena mem = {0};
+    rs_index_report r;
+    char row[256];
+
+    (void)state;
+    put("dated.jsonl", row_c);
+    r = run("dated", "dated.jsonl");
+    assert_report(r, 1, 1);
+    assert_string_equal(get("dated", "c", &mem)->digest, old);
+    snprintf(row, sizeof row, dated, "2024", "reviewed");
+    put("dated.jsonl", row);
+    r = run("dated", "dated.jsonl");
+    assert_report(r, 1, 0, 1);
+    assert_string_equal(get("dated", "c", &mem)->study_date, "2024");
+    assert_int_equal(get("dated", "c", &mem)->tier, RS_TIER_REVIEWED);
+    r = run("dated", "dated.jsonl");
+    assert_report(r, 1, 0, 0, 1);
+    snprintf(row, sizeof row, dated, "2024", "proven");
+    put("dated.jsonl", row);
+    r = run("dated", "dated.jsonl");
+    assert_report(r, 1, 0, 1);
+    rs_arena_clear(&mem);
+}
+
 static void test_manifest_over_time(void **state)
 {
     rs_arena mem = {0};
@@ -217,6 +250,113 @@ static void test_manifest_over_time(void **state)
     rs_arena_clear(&mem);
 }
 
+/* ---- Regions ----------------------------------------------------------- */
+
+static rs_stats stats_of(const char *archive, rs_arena *mem)
+{
+    rs_archive *a;
+    rs_stats s;
+    rs_err err = {0};
+
+    ok(rs_archive_open(&a, at(archive), RS_ARCHIVE_READ, &err), &err);
+    ok(rs_archive_stats(a, mem, &s, &err), &err);
+    rs_archive_close(a);
+    return s;
+}
+
+/* The regions of a whole image of the archive are those of the file, to half precision. */
+static void assert_regions_of(const char *archive, const char *path)
+{
+    static float pixels[3 * TINY_SIDE * TINY_SIDE], want[RS_REGIONS_EACH * TINY_DIM];
+    double picture[RS_REGIONS_EACH][4], square[RS_REGIONS_EACH][4];
+    float whole[TINY_DIM], got[TINY_DIM];
+    const char *file = at(path);
+    rs_image im;
+    rs_view v;
+    size_t n = 0;
+    rs_db *db;
+    rs_err err = {0};
+    char catalog[512];
+    rs_stmt s;
+
+    ok(rs_intake_files(rs_encoder_preprocess(encoder), &file, 1, NULL, pixels, &err), &err);
+    ok(rs_image_load(&im, file, &err), &err);
+    ok(rs_preprocess_view(rs_encoder_preprocess(encoder), im.width, im.height, &v, &err), &err);
+    rs_region_windows(&v, picture, square);
+    ok(rs_encoder_regions(encoder, pixels, 1, square[0], RS_REGIONS_EACH, NULL, whole, want, &err),
+       &err);
+    rs_image_clear(&im);
+    snprintf(catalog, sizeof catalog, "%s/catalog.db", at(archive));
+    ok(rs_db_open(&db, catalog, false, &err), &err);
+    s = rs_db_use(db, "SELECT x0, y0, x1, y1, vector FROM region_vectors r JOIN images i ON"
+                  " i.id = r.image_id WHERE i.path = ?1 ORDER BY r.id", &err);
+    rs_bind_text(&s, 1, file);
+    for (; rs_step(&s); n++) {
+        size_t len;
+        const void *blob = rs_col_blob(&s, 4, &len);
+        assert_true(n < RS_REGIONS_EACH && len == 2 * TINY_DIM);
+        for (int k = 0; k < 4; k++)
+            assert_true(fabs(rs_col_real(&s, k) - picture[n][k]) < 1e-12);
+        rs_half_unpack(got, blob, TINY_DIM);
+        for (size_t k = 0; k < TINY_DIM; k++)
+            assert_true(fabsf(got[k] - want[n * TINY_DIM + k]) < 2e-3f);
+    }
+    ok(rs_done(&s), &err);
+    assert_int_equal(n, RS_REGIONS_EACH);
+    rs_db_close(db);
+}
+
+static void test_regions_on_off_and_again(void **state)
+{
+    const rs_index_options on = {.regions = RS_REGIONS_ON}, off = {.regions = RS_REGIONS_OFF};
+    rs_arena mem = {0};
+    rs_index_report r;
+
+    (void)state;
+    put_pictures();
+    put_rows("r.jsonl", row_a, row_b, row_c, "");
+    assert_report(run("r", "r.jsonl"), 3, 3);
+    assert_int_equal(stats_of("r", &mem).region_vectors, 0);
+
+    r = run_with("r", "r.jsonl", on);              /* a and b have images */
+    assert_report(r, 3, 0, 2, 1);
+    assert_int_equal(r.regions, 3 * RS_REGIONS_EACH);
+    assert_int_equal(stats_of("r", &mem).region_vectors, 3 * RS_REGIONS_EACH);
+    assert_int_equal(stats_of("r", &mem).images_with_regions, 3);
+    assert_regions_of("r", "p/1.png");
+    assert_regions_of("r", "p/3.png");
+
+    assert_report(run_with("r", "r.jsonl", on), 3, 0, 0, 3);
+    assert_report(run("r", "r.jsonl"), 3, 0, 0, 3);        /* as before: on */
+    put_picture("p/9.png", 9);
+    put_rows("r.jsonl", row_a, row_b, row_c, "{\"id\":\"n\",\"image\":\"p/9.png\"}\n");
+    assert_report(run("r", "r.jsonl"), 4, 1, 0, 3);
+    assert_int_equal(stats_of("r", &mem).region_vectors, 4 * RS_REGIONS_EACH);
+    assert_regions_of("r", "p/9.png");
+
+    {
+        rs_archive *a = open_archive("r");         /* as another version made them */
+        rs_err err = {0};
+        ok(rs_archive_set_regions(a, "otherwise", &err), &err);
+        rs_archive_close(a);
+    }
+    run("r", "r.jsonl");
+    {
+        rs_archive *a = open_archive("r");
+        const char *recipe;
+        rs_err err = {0};
+        ok(rs_archive_regions(a, &mem, &recipe, &err), &err);
+        assert_string_equal(recipe, RS_REGIONS_RECIPE);
+        rs_archive_close(a);
+    }
+    r = run_with("r", "r.jsonl", off);
+    assert_report(r, 4, 0, 3, 1);
+    assert_int_equal(r.regions, 0);
+    assert_int_equal(stats_of("r", &mem).region_vectors, 0);
+    assert_report(run("r", "r.jsonl"), 4, 0, 0, 4);
+    rs_arena_clear(&mem);
+}
+
 /* Every image has the hash of its encoder's input, one without contrast none; rows of an earlier
  * version stay as they are and are no reason to read an image again. */
 static void test_hashes(void **state)
@@ -258,6 +398,8 @@ static void test_hashes(void **state)
     rs_free(png);
     rs_free(x);
 }
+
+/* ---- Other ways to say the same ---------------------------------------- */
 
 static void test_csv_equals_jsonl(void **state)
 {
@@ -841,7 +983,8 @@ static void test_memory_is_steady(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_manifest_over_time), cmocka_unit_test(test_csv_equals_jsonl),
+        cmocka_unit_test(test_manifest_over_time), cmocka_unit_test(test_regions_on_off_and_again),
+        cmocka_unit_test(test_digest_of_dates_and_tiers), cmocka_unit_test(test_csv_equals_jsonl),
         cmocka_unit_test(test_folder_over_time), cmocka_unit_test(test_broken_files_harm_nobody_else),
         cmocka_unit_test(test_part_of_a_case_is_broken), cmocka_unit_test(test_nothing_left_of_a_case),
         cmocka_unit_test(test_folder_that_is_not_read), cmocka_unit_test(test_keys_of_two_sources),

@@ -211,6 +211,39 @@ static void test_refusals(void **state)
     rs_free(empty);
 }
 
+/* A date and a tier that can be read have fields of their own; what cannot stays an attribute. */
+static void test_dates_and_tiers(void **state)
+{
+    static const struct { const char *row, *date; rs_tier tier; const char *attributes; } rows[] = {
+        {"\"study_date\":\"2024-03-01\",\"tier\":\"Proven\"", "2024-03-01", RS_TIER_PROVEN, NULL},
+        {"\"date\":\"20240229\",\"diagnosis_tier\":\"reviewed\"", "2024-02-29", RS_TIER_REVIEWED, NULL},
+        {"\"studydate\":20240229", "2024-02-29", RS_TIER_UNKNOWN, NULL},
+        {"\"StudyDate\":2024,\"tier\":\"unknown\"", "2024", RS_TIER_UNKNOWN, NULL},
+        {"\"date\":\"2024-03\",\"n\":1", "2024-03", RS_TIER_UNKNOWN, "{\"n\":1}"},
+        {"\"date\":\"2023-02-29\"", NULL, RS_TIER_UNKNOWN, "{\"date\":\"2023-02-29\"}"},
+        {"\"date\":[2020],\"tier\":4", NULL, RS_TIER_UNKNOWN, "{\"date\":[2020],\"tier\":4}"},
+        {"\"study_date\":\"?\",\"date\":\"2020\"", "2020", RS_TIER_UNKNOWN, "{\"study_date\":\"?\"}"},
+        {"\"date\":123456789012", NULL, RS_TIER_UNKNOWN, "{\"date\":123456789012}"},
+    };
+    rs_arena mem = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        rs_source_case c;
+        rs_source *s;
+        snprintf(text, sizeof text, "{\"id\":\"a\",\"title\":\"T\",%s}\n", rows[i].row);
+        s = open_text("dates.jsonl", text);
+        assert_int_equal(rs_source_get(s, 0, &mem, &c, NULL), RS_OK);
+        assert_null(c.problem);
+        assert_string_equal(c.study_date ? c.study_date : "", rows[i].date ? rows[i].date : "");
+        assert_int_equal(c.tier, rows[i].tier);
+        assert_string_equal(c.attributes ? c.attributes : "", rows[i].attributes ? rows[i].attributes : "");
+        rs_source_close(s);
+    }
+    rs_arena_clear(&mem);
+}
+
 static void test_ages(void **state)
 {
     static const struct { const char *text; double want; } rows[] = {
@@ -262,7 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_lines), cmocka_unit_test(test_csv),
         cmocka_unit_test(test_folder_source), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_ages), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_ages), cmocka_unit_test(test_dates_and_tiers), cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -148,14 +148,15 @@ static void assert_same_cases(const char *one, const char *other)
         assert_int_equal(rs_archive_get(a, keys[i], &mem, &x, &err), RS_OK);
         assert_int_equal(rs_archive_get(b, keys[i], &mem, &y, &err), RS_OK);
         const char *const of_x[] = {x->title, x->report, x->modality, x->body_part, x->view, x->sex,
-                                    x->patient, x->collection, x->attributes};
+                                    x->patient, x->collection, x->attributes, x->study_date};
         const char *const of_y[] = {y->title, y->report, y->modality, y->body_part, y->view, y->sex,
-                                    y->patient, y->collection, y->attributes};
+                                    y->patient, y->collection, y->attributes, y->study_date};
         for (size_t k = 0; k < sizeof of_x / sizeof *of_x; k++)
             if ((of_x[k] == NULL) != (of_y[k] == NULL) || (of_x[k] && strcmp(of_x[k], of_y[k]) != 0))
                 fail_msg("%s: field %zu: '%s', wanted '%s'", keys[i], k, of_y[k] ? of_y[k] : "NULL",
                          of_x[k] ? of_x[k] : "NULL");
         assert_true(fabs(x->age_years - y->age_years) < 1e-9);
+        assert_int_equal(x->tier, y->tier);
         assert_int_equal(x->n_images, y->n_images);
         for (size_t k = 0; k < x->n_images; k++) {
             assert_string_equal(x->images[k].sha256, y->images[k].sha256);
@@ -176,8 +177,9 @@ static void assert_same_cases(const char *one, const char *other)
 static const char odd[] =
     "{\"case_id\":\"x 1\",\"images\":[\"p/0.png\",\"p/1.png\"],\"view\":[\"axial\",\"coronal\"],\"age\":\"18M\","
     "\"title\":\"\u00dcber \\\"quotes\\\"\",\"sex\":\"F\",\"modality\":\"CT\",\"body_part\":\"HEAD\",\"labels\":[\"a;b\","
-    "\"c\"],\"report\":\"FINDINGS: A mass.\\nIMPRESSION: Odd.\",\"accession\":17,\"deep\":{\"of\":[1,2]}}\n"
-    "{\"case_id\":\"x 2\",\"image\":\"p/2.png\",\"view\":\"PA\",\"collection\":\"teach\",\"patient\":\"7\",\"age\":61}\n"
+    "\"c\"],\"report\":\"FINDINGS: A mass.\\nIMPRESSION: Odd.\",\"date\":\"spring\",\"tier\":3,\"accession\":17,\"deep\":{\"of\":[1,2]}}\n"
+    "{\"case_id\":\"x 2\",\"image\":\"p/2.png\",\"view\":\"PA\",\"collection\":\"teach\",\"patient\":\"7\",\"age\":61,"
+    "\"study_date\":\"2024-03\",\"tier\":\"followed\"}\n"
     "{\"case_id\":\"x 3\",\"title\":\"Words only\",\"history\":\"Cough.\",\"findings\":\"No effusion. 3.5 cm mass.\"}\n"
     "{\"case_id\":\"x 4\",\"images\":[\"p/2.png\",\"p/3.png\"]}\n";
 

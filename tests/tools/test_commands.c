@@ -41,7 +41,8 @@ static int make_all(void **state)
         "{\"id\":\"a\",\"image\":\"p/0.png\",\"title\":\"Pleural effusion\",\"modality\":\"CR\",\"age\":61,"
         "\"sex\":\"F\",\"labels\":[\"effusion\"],\"findings\":\"A left pleural effusion.\",\"patient\":\"p1\"}\n"
         "{\"id\":\"b\",\"images\":[\"p/1.png\",\"p/2.png\"],\"modality\":\"CT\",\"age\":30,\"sex\":\"M\","
-        "\"view\":[\"axial\",\"coronal\"],\"findings\":\"A fracture of the left wrist.\",\"impression\":\"Fracture.\"}\n"
+        "\"view\":[\"axial\",\"coronal\"],\"date\":\"20230501\",\"tier\":\"Proven\",\"scanner\":\"GE 1\","
+        "\"findings\":\"A fracture of the left wrist.\",\"impression\":\"Fracture.\"}\n"
         "{\"id\":\"c\",\"image\":\"p/3.png\",\"modality\":\"CT\",\"body_part\":\"HEAD\",\"collection\":\"teach\","
         "\"findings\":\"No haemorrhage.\"}\n"
         "{\"id\":\"d\",\"image\":\"p/4.png\"}\n"
@@ -157,6 +158,10 @@ static void test_wrong_usage(void **state)
         {{"search", "x", "--text", "t", "-k", "ten"}, "not 'ten'"},
         {{"search", "x", "--text", "t", "--k=9e9"}, "not '9e9'"},
         {{"search", "x", "--text", "t", "--age-min=old"}, "--age-min wants a number"},
+        {{"search", "x", "--text", "t", "--filter", "sex:F)"}, "--filter: at character 6, ')'"},
+        {{"search", "x", "--text", "t", "--tier=best"}, "wanted unknown, reported,"},
+        {{"search", "x", "--text", "t", "--date=2020-13"}, "wanted a date such as"},
+        {{"facets", "x", "--filter", "age:old"}, "--filter: at character 5"},
         {{"search", "x", "--text", "t", "--json=1"}, "--json takes no value"},
         {{"search", "x", "--text", "t", "-t0"}, "--threads wants"},
         {{"show", "x"}, "wants ARCHIVE CASE"},
@@ -305,6 +310,9 @@ static void test_search_finds(void **state)
         {"--view", "axial", "b", 1}, {"--age-min", "31", "a", 1}, {"--age-max", "60.5", "b", 1},
         {"--patient", "p1", "a", 1}, {"--collection", "TEACH", "c", 1}, {"--finding", "effusion", "a", 1},
         {"--modality", "PET", "", 0},
+        {"--date", "2020..2023-06", "b", 1}, {"--tier", ">=reviewed", "b", 1},
+        {"--filter", "modality:CT and not (sex:M or body_part:chest)", "c", 1},
+        {"--filter", "attr.scanner:\"GE 1\" or patient:p1", "", 2},
     };
 
     (void)state;
@@ -378,7 +386,7 @@ static void test_show(void **state)
     assert_exit(0, "show", archive, "a", "--json");
     all = parsed();
     assert_keys(all, KEYS("case", "source", "title", "modality", "body_part", "view", "sex", "patient",
-                          "collection", "age_years", "findings", "report", "images", "passages", "mentions",
+                          "collection", "age_years", "study_date", "tier", "findings", "report", "images", "passages", "mentions",
                           "attributes"));
     assert_keys(json_array_get(json_object_get(all, "images"), 0),
                 KEYS("path", "given", "sha256", "view", "width", "height"));
@@ -386,6 +394,34 @@ static void test_show(void **state)
     assert_true(json_is_null(json_object_get(all, "body_part")));
     assert_true(json_number_value(json_object_get(all, "age_years")) == 61);
     json_decref(all);
+}
+
+static void test_facets(void **state)
+{
+    json_t *all, *facet, *value;
+
+    (void)state;
+    assert_exit(0, "facets", archive, "--filter", "modality:CT", "--json", "--attribute", "scanner");
+    all = parsed();
+    assert_keys(all, KEYS("cases", "passing", "facets"));
+    assert_int_equal(json_integer_value(json_object_get(all, "cases")), 5);
+    assert_int_equal(json_integer_value(json_object_get(all, "passing")), 2);
+    assert_int_equal(json_array_size(json_object_get(all, "facets")), 10);
+    facet = json_array_get(json_object_get(all, "facets"), 4);
+    assert_keys(facet, KEYS("facet", "values", "unknown"));
+    assert_string_equal(text_at(facet, "facet"), "age");
+    assert_int_equal(json_integer_value(json_object_get(facet, "unknown")), 1);
+    value = json_array_get(json_object_get(facet, "values"), 0);
+    assert_keys(value, KEYS("value", "cases"));
+    assert_string_equal(text_at(value, "value"), "30..39");
+    json_decref(all);
+    assert_exit(0, "facets", archive);
+    assert_says(said_out, "modality             2  CT\n                     1  CR\n");
+    assert_says(said_out, "tier                 1  proven\n                     4  (not known)\n");
+    assert_exit(1, "facets", at("nowhere"));
+    assert_exit(0, "show", archive, "b");
+    assert_says(said_out, "date        2023-05-01\n");
+    assert_says(said_out, "tier        proven\n");
 }
 
 static void test_stats(void **state)
@@ -420,7 +456,7 @@ static void test_index_report(void **state)
     assert_exit(3, "index", archive, at("cases.jsonl"), "--json");     /* known, and still wrong */
     all = parsed();
     assert_keys(all, KEYS("source", "cases", "added", "updated", "unchanged", "pruned", "gone", "images",
-                          "passages", "refused_cases", "refused_images", "texts_cut", "seconds",
+                          "passages", "regions", "refused_cases", "refused_images", "texts_cut", "seconds",
                           "decode_s", "encode_s", "write_s", "problems"));
     assert_int_equal(json_integer_value(json_object_get(all, "unchanged")), 5);
     assert_int_equal(json_array_size(json_object_get(all, "problems")), 1);
@@ -780,7 +816,7 @@ int main(void)
         cmocka_unit_test(test_messages), cmocka_unit_test(test_which_model),
         cmocka_unit_test(test_search_json), cmocka_unit_test(test_search_finds),
         cmocka_unit_test(test_queries_of_any_bytes), cmocka_unit_test(test_show),
-        cmocka_unit_test(test_stats), cmocka_unit_test(test_index_report), cmocka_unit_test(test_encode),
+        cmocka_unit_test(test_facets), cmocka_unit_test(test_stats), cmocka_unit_test(test_index_report), cmocka_unit_test(test_encode),
         cmocka_unit_test(test_hostile_text_never_reaches_a_terminal),
         cmocka_unit_test(test_output_that_does_not_arrive), cmocka_unit_test(test_thumbs),
         cmocka_unit_test(test_man_pages),
