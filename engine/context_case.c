@@ -260,7 +260,7 @@ static rs_status add_facts(reader *r)
     i->view = clean(r, c->view);
     i->sex = clean(r, c->sex);
     i->tier = c->tier;
-    if (y > OLDEST_TOLD)
+    if (floor(y) > OLDEST_TOLD)
         i->age = "over 89 years";
     else if (y >= 0)
         i->age = y < 2 ? rs_arena_sprintf(r->s->mem, "%.0f months", floor(12 * y))

@@ -16,7 +16,8 @@
                         "understood; may be given several times, as the next two"}, \
     {"image", 0, "FILE", "an image to look for"}, \
     {"box", 0, "X0,Y0,X1,Y1", "of the image before it, look for what is in this box, anywhere\n" \
-                              "in an image: fractions of its width and height, or pixels if above 1"}, \
+                              "in an image: fractions of its width and height, or pixels if\n" \
+                              "above 1"}, \
     {"like", 0, "CASE", "look for cases like this one of the archive"}, \
     {"not-text", 0, "TEXT", "words that are not wanted: what matches them sinks"}, \
     {"not-image", 0, "FILE", "an image that is not wanted: what looks like it sinks"}, \

@@ -341,9 +341,9 @@ const rs_command rs_command_ask = {
         "\n"
         "With --json: {\"answer\", \"reasoning\", \"enough\", \"checks\": {\"claims\", \"held\"},\n"
         "\"sentences\": [{\"text\", \"part\", \"cites\", \"holds\", \"support\", \"flags\",\n"
-        "\"about\", \"nearest\"}], \"took_ms\", \"context\": {\"question\", \"evidence\": [{\"n\", \"case\",\n"
-        "\"passages\": [{\"section\", \"begin\", \"end\", \"text\", \"state\",\n"
-        "\"findings\"}], ...}]}}.\n"
+        "\"about\", \"nearest\"}], \"took_ms\", \"context\": {\"question\",\n"
+        "\"evidence\": [{\"n\", \"case\", \"passages\": [{\"section\", \"begin\", \"end\",\n"
+        "\"text\", \"state\", \"findings\"}], ...}]}}.\n"
         "\n"
         "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout ask archive --text \"ring-enhancing lesion\" --modality MR\n"
