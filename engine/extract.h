@@ -14,7 +14,7 @@
  *   differs      findings that some affirm and others negate, or that change sides
  *   discussion   what discussions of the cases say
  *   draft        findings of one report: nothing that contradicts what stands before, in state,
- *                side or measure
+ *                side or measure; nor that compares with studies of another patient
  *   impression   the same of impressions and diagnoses
  *   quiz         a learner's findings beside the cases'
  *   contrast     the nearest case of another diagnosis
