@@ -265,7 +265,8 @@ static void send_reply(rs_conn *c, rs_reply *r)
     rs_server *s = c->server;
 
     c->status = r->status;
-    rs_metrics_request(&s->metrics, c->x.route ? c->x.route_index : RS_METRICS_ROUTES - 1, r->status);
+    rs_metrics_request(&s->metrics, c->x.route ? c->x.route_index : RS_METRICS_ROUTES - 1,
+                       r->status);
     rs_reply_head(r, s->date, c->keep_alive && !s->draining, &c->out);
     if (r->body.failed)
         c->out.failed = true;
@@ -319,7 +320,8 @@ static bool other_origin(const rs_config *config, const rs_http_request *r)
 {
     const char *scheme = *config->tls_cert ? "https://" : "http://";
     const size_t n = strlen(scheme);
-    const char *origin = rs_http_field_of(r, "origin"), *site = rs_http_field_of(r, "sec-fetch-site");
+    const char *origin = rs_http_field_of(r, "origin");
+    const char *site = rs_http_field_of(r, "sec-fetch-site");
     const char *mode = rs_http_field_of(r, "sec-fetch-mode");
 
     if (site && strcmp(site, "cross-site") == 0 &&
@@ -413,7 +415,7 @@ static void begin_body(rs_conn *c)
         return;
     r = c->x.request;
     if (!c->x.route->takes_body || r->length > max) {
-        refuse(c, 413, c->x.route->takes_body ? "The body is larger than the setting body_mb allows."
+        refuse(c, 413, c->x.route->takes_body ? "The body is larger than body_mb allows."
                                               : "No body is taken here.", true);
         return;
     }

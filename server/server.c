@@ -37,8 +37,8 @@ static void on_refused(uv_handle_t *h)
  * accepts no other: so there is a handle in reserve, and one refusal at a time. */
 static void refuse_connection(rs_server *s)
 {
-    static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
-                         "Connection: close\r\n\r\n";
+    static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                         "Retry-After: 1\r\nConnection: close\r\n\r\n";
     uv_buf_t buf = uv_buf_init(text, sizeof text - 1);
 
     if (s->refusing) {

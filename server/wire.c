@@ -227,7 +227,8 @@ static json_t *encoder(const rs_encoder_identity *e, bool folders)
 
 json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool local)
 {
-    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o}",
+    json_t *o = json_pack(
+        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o}",
         "cases", (json_int_t)s->cases, "images", (json_int_t)s->images,
         "passages", (json_int_t)s->passages, "image_vectors", (json_int_t)s->image_vectors,
         "passage_vectors", (json_int_t)s->passage_vectors,

@@ -149,7 +149,8 @@ static void test_answers(void **state)
         {"{\"text\":\"left nodule\",\"explain\":true,\"contrast\":true,\"k\":50}", 200},
         {"{\"like\":\"case-37\",\"explain\":true,\"fusion\":\"minmax\",\"rescore\":5}", 200},
         {"{\"text\":[\"mass\",\"lung\"],\"filter\":\"modality:CT\",\"keep_patients\":true}", 200},
-        {"{\"parts\":[{\"text\":\"mass\",\"weight\":2},{\"like\":\"case-74\",\"weight\":-1}]}", 200},
+        {"{\"parts\":[{\"text\":\"mass\",\"weight\":2},{\"like\":\"case-74\",\"weight\":-1}]}",
+         200},
         {"{\"k\":0}", 400},
         {"{\"like\":\"nobody\"}", 404},
     };
