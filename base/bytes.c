@@ -138,6 +138,32 @@ bool rs_add_size(size_t *out, size_t a, size_t b)
     return true;
 }
 
+/* ---- Text ----------------------------------------------------------- */
+
+size_t rs_utf8_length(const unsigned char *s, size_t n)
+{
+    static const struct { unsigned char first, last, lo, hi; size_t len; } forms[] = {
+        {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+        {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+
+    if (s[0] < 0x80)
+        return 1;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (s[0] < forms[i].first || s[0] > forms[i].last || n < forms[i].len)
+            continue;
+        if (s[1] < forms[i].lo || s[1] > forms[i].hi)
+            return 0;
+        for (size_t k = 2; k < forms[i].len; k++)
+            if ((s[k] & 0xc0) != 0x80)
+                return 0;
+        return forms[i].len;
+    }
+    return 0;
+}
+
 /* ---- Files ----------------------------------------------------------- */
 
 static rs_status read_fd(char *data, size_t len, int fd, const char *path, rs_err *err)

@@ -50,6 +50,12 @@ const uint8_t *rs_read_bytes(rs_reader *r, size_t n);   /* NULL past the end */
 bool rs_mul_size(size_t *out, size_t a, size_t b);
 bool rs_add_size(size_t *out, size_t a, size_t b);
 
+/* ---- Text ------------------------------------------------------------ */
+
+/* Length of the UTF-8 sequence at s (n bytes left), 0 if it is not one: overlong
+ * forms, surrogates and code points past U+10FFFF are not (RFC 3629, section 4). */
+size_t rs_utf8_length(const unsigned char *s, size_t n);
+
 /* ---- Files ----------------------------------------------------------- */
 
 /* The whole of a regular file of at most `max` bytes, NUL-terminated (the NUL is

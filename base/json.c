@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *type_name(const json_t *v)
 {
@@ -134,4 +135,26 @@ rs_status rs_json_need(rs_json_at at, const char *key, rs_err *err)
     if (field(at, key))
         return RS_OK;
     return rs_fail(err, RS_ECORRUPT, "%s: %s is missing", at.where, key);
+}
+
+json_t *rs_json_any(const char *text)
+{
+    json_t *v = text ? json_string(text) : json_null();
+    char *copy;
+    size_t n;
+
+    if (v || !text)
+        return v ? v : json_null();
+    copy = rs_strdup(text);                    /* not UTF-8: as far as it is */
+    n = copy ? strlen(copy) : 0;
+    for (size_t i = 0, len; i < n; i += len) {
+        len = rs_utf8_length((const unsigned char *)copy + i, n - i);
+        if (len == 0) {
+            copy[i] = '?';
+            len = 1;
+        }
+    }
+    v = copy ? json_string(copy) : NULL;
+    rs_free(copy);
+    return v ? v : json_null();
 }

@@ -22,6 +22,8 @@ rs_status rs_json_load(json_t **out, const char *path, size_t max, rs_err *err);
 rs_status rs_json_parse(json_t **out, const char *text, size_t len, const char *what, rs_err *err);
 /* Compact text, keys in insertion order; caller rs_free()s; NULL on OOM. */
 char *rs_json_text(const json_t *v);
+/* A JSON string of any bytes ('?' for what is not UTF-8); null for NULL. Never NULL. */
+json_t *rs_json_any(const char *text);
 
 /* Where a field is looked up and how it is named in a message. */
 typedef struct {

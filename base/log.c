@@ -46,32 +46,6 @@ void rs_log_close(void)
     rs_log_open(NULL, NULL);
 }
 
-/* Length of the UTF-8 sequence at s (n bytes left), 0 if it is not one: overlong
- * forms, surrogates and code points past U+10FFFF are not (RFC 3629, section 4). */
-static size_t utf8_length(const unsigned char *s, size_t n)
-{
-    static const struct { unsigned char first, last, lo, hi; size_t len; } forms[] = {
-        {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-        {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    if (s[0] < 0x80)
-        return 1;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (s[0] < forms[i].first || s[0] > forms[i].last || n < forms[i].len)
-            continue;
-        if (s[1] < forms[i].lo || s[1] > forms[i].hi)
-            return 0;
-        for (size_t k = 2; k < forms[i].len; k++)
-            if ((s[k] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].len;
-    }
-    return 0;
-}
-
 static void put_string(rs_buf *b, const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -79,7 +53,7 @@ static void put_string(rs_buf *b, const char *text)
 
     rs_buf_putc(b, '"');
     for (size_t i = 0; i < n; i += len) {
-        len = utf8_length(s + i, n - i);
+        len = rs_utf8_length(s + i, n - i);
         if (len == 0) {
             rs_buf_puts(b, "\xef\xbf\xbd");
             len = 1;

@@ -6,8 +6,18 @@ pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(libpng REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(libjpeg REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(libuv REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(libcrypto REQUIRED IMPORTED_TARGET libcrypto)
+
+# llhttp as Debian's node-llhttp brings it: generated C, compiled here as it is.
+find_path(LLHTTP_INCLUDE llhttp.h PATHS /usr/share/include PATH_SUFFIXES llhttp REQUIRED)
+find_path(LLHTTP_SOURCE llhttp.c PATHS /usr/share/llhttp REQUIRED)
+add_library(rs_llhttp STATIC "${LLHTTP_SOURCE}/llhttp.c" "${LLHTTP_SOURCE}/api.c"
+    "${LLHTTP_SOURCE}/http.c")
+add_library(rs::llhttp ALIAS rs_llhttp)
+target_include_directories(rs_llhttp SYSTEM PUBLIC "${LLHTTP_INCLUDE}")
+target_compile_options(rs_llhttp PRIVATE -w)
 
 # FAISS with its C API: the system's where there is one, else the prefix that
 # tools/setup built (avx2 before generic).

@@ -5,33 +5,12 @@
 #include "engine/facets.h"
 #include "engine/filter.h"
 #include "model.h"
+#include "server/wire.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { SHOWN = 12, WIDE = 14 };
-
-static json_t *json_values(const rs_facet *f)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < f->n; i++)
-        json_array_append_new(list, json_pack("{s:o,s:I}", "value", rs_json_any(f->values[i].label),
-                                              "cases", (json_int_t)f->values[i].count));
-    return list;
-}
-
-static int facets_json(const rs_cli *c, const rs_facet_report *r)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < r->n; i++)
-        json_array_append_new(list, json_pack("{s:o,s:o,s:I}",
-            "facet", rs_json_any(r->facets[i].name), "values", json_values(&r->facets[i]),
-            "unknown", (json_int_t)r->facets[i].unknown));
-    return rs_cli_print_json(c, json_pack("{s:I,s:I,s:o}", "cases", (json_int_t)r->cases,
-                                          "passing", (json_int_t)r->passing, "facets", list));
-}
 
 /* The name of a facet in its own column, on its first line alone. */
 static void print_name(const rs_facet *f, bool first)
@@ -85,7 +64,7 @@ static int run(rs_cli *c)
         rs_facet_counts(a, filter, attributes, n, rs_cli_arena(c), &r, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
     else if (rs_cli_flag(c, "json"))
-        code = facets_json(c, &r);
+        code = rs_cli_print_json(c, rs_wire_facets(&r));
     else
         facets_text(&r, rs_cli_flag(c, "all"));
     rs_archive_close(a);

@@ -7,74 +7,11 @@
 #include "engine/report.h"
 #include "lexicon_folder.h"
 #include "model.h"
+#include "server/wire.h"
 #include "thumbs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static json_t *json_images(const rs_case *c)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < c->n_images; i++) {
-        const rs_case_image *im = &c->images[i];
-        json_array_append_new(list, json_pack("{s:o,s:o,s:o,s:o,s:I,s:I}",
-            "path", rs_json_any(im->path), "given", rs_json_any(im->given),
-            "sha256", rs_json_any(im->sha256), "view", rs_json_any(im->view),
-            "width", (json_int_t)im->width, "height", (json_int_t)im->height));
-    }
-    return list;
-}
-
-static json_t *json_passages(const rs_case *c)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < c->n_passages; i++) {
-        const rs_passage *p = &c->passages[i];
-        json_array_append_new(list, json_pack("{s:o,s:o,s:I,s:I}", "section",
-            rs_json_any(p->section), "text", rs_json_any(p->text),
-            "begin", (json_int_t)p->begin, "end", (json_int_t)p->end));
-    }
-    return list;
-}
-
-static json_t *json_mentions(const rs_mention *m, size_t n)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:I,s:I}",
-            "finding", m[i].finding, "state", rs_state_name(m[i].state),
-            "side", rs_json_any(rs_side_name(m[i].side)),
-            "size", m[i].unit ? json_real(m[i].size) : json_null(),
-            "unit", rs_json_any(m[i].unit), "section", rs_json_any(m[i].section),
-            "begin", (json_int_t)m[i].begin, "end", (json_int_t)m[i].end));
-    return list;
-}
-
-static int show_json(const rs_cli *cli, const rs_case *c, const rs_mention *m, size_t n)
-{
-    json_t *findings = json_array(), *o, *attributes = NULL;
-
-    for (size_t i = 0; i < c->n_findings; i++)
-        json_array_append_new(findings, rs_json_any(c->findings[i]));
-    if (c->attributes)
-        attributes = json_loads(c->attributes, 0, NULL);
-    o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:o}",
-        "case", rs_json_any(c->key), "source", rs_json_any(c->source),
-        "title", rs_json_any(c->title), "modality", rs_json_any(c->modality),
-        "body_part", rs_json_any(c->body_part), "view", rs_json_any(c->view),
-        "sex", rs_json_any(c->sex), "patient", rs_json_any(c->patient),
-        "collection", rs_json_any(c->collection),
-        "age_years", c->age_years < 0 ? json_null() : json_real(c->age_years),
-        "study_date", rs_json_any(c->study_date), "tier", rs_tier_name(c->tier),
-        "findings", findings, "report", rs_json_any(c->report),
-        "images", json_images(c), "passages", json_passages(c),
-        "mentions", json_mentions(m, n));
-    json_object_set_new(o, "attributes", attributes ? attributes : json_null());
-    return rs_cli_print_json(cli, o);
-}
 
 static void line(const char *name, const char *value)
 {
@@ -198,7 +135,7 @@ static int run(rs_cli *cli)
     if (read_case(cli, a, &c, &m, &n, &err) != RS_OK)
         code = rs_cli_fail(cli, &err);
     else if (rs_cli_flag(cli, "json"))
-        code = show_json(cli, c, m, n);
+        code = rs_cli_print_json(cli, rs_wire_case(c, m, n, &(rs_wire){0}));
     else
         show_text(c, m, n, rs_cli_flag(cli, "thumbs") && rs_thumb_wanted("show"));
     rs_archive_close(a);

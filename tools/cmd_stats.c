@@ -5,55 +5,11 @@
 #include "commands.h"
 #include "engine/archive.h"
 #include "model.h"
+#include "server/wire.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 enum { SHOWN = 12 };
-
-static json_t *json_counts(const rs_count *list, size_t n)
-{
-    json_t *o = json_object();
-
-    for (size_t i = 0; i < n; i++)
-        json_object_set_new(o, list[i].label, json_integer((json_int_t)list[i].count));
-    return o;
-}
-
-static json_t *json_problems(const rs_problem *p, size_t n)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:o,s:o,s:o,s:o}",
-            "source", rs_json_any(p[i].source), "item", rs_json_any(p[i].item),
-            "reason", rs_json_any(p[i].reason), "at", rs_json_any(p[i].at)));
-    return list;
-}
-
-static int stats_json(const rs_cli *c, const rs_stats *s, const rs_problem *p, size_t n)
-{
-    json_t *encoder = s->encoder
-        ? json_pack("{s:o,s:o,s:o,s:I}", "id", rs_json_any(s->encoder->id),
-                    "name", rs_json_any(s->encoder->name),
-                    "folder", rs_json_any(s->encoder->folder), "dim", (json_int_t)s->encoder->dim)
-        : json_null();
-    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
-        "cases", (json_int_t)s->cases, "images", (json_int_t)s->images,
-        "passages", (json_int_t)s->passages, "image_vectors", (json_int_t)s->image_vectors,
-        "passage_vectors", (json_int_t)s->passage_vectors,
-        "region_vectors", (json_int_t)s->region_vectors,
-        "images_with_regions", (json_int_t)s->images_with_regions, "sources", (json_int_t)s->sources,
-        "refused", (json_int_t)s->problems, "catalog_bytes", (json_int_t)s->catalog_bytes,
-        "cache_bytes", (json_int_t)s->cache_bytes, "schema_version", s->schema_version,
-        "image_generation", (json_int_t)s->image_generation,
-        "passage_generation", (json_int_t)s->passage_generation, "encoder", encoder,
-        "modalities", json_counts(s->modalities, s->n_modalities),
-        "body_parts", json_counts(s->body_parts, s->n_body_parts),
-        "findings", json_counts(s->findings, s->n_findings), "problems", json_problems(p, n));
-
-    return rs_cli_print_json(c, o);
-}
 
 static void print_counts(const char *name, const rs_count *list, size_t n)
 {
@@ -120,7 +76,7 @@ static int run(rs_cli *c)
         rs_archive_problems(a, NULL, rs_cli_arena(c), &p, &n, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
     else if (rs_cli_flag(c, "json"))
-        code = stats_json(c, &s, p, n);
+        code = rs_cli_print_json(c, rs_wire_stats(&s, p, n, true));
     else
         stats_text(&s, p, n, rs_cli_flag(c, "problems"));
     rs_archive_close(a);

@@ -85,8 +85,6 @@ void   rs_print_safe(const char *text);               /* lines stay lines */
 void   rs_print_line(const char *text);               /* line ends and tabs become blanks */
 void   rs_put_safe(FILE *to, const char *text, bool lines);
 size_t rs_put_char(FILE *to, const char *text, bool lines);     /* one; its bytes in `text` */
-/* A JSON string of any bytes ('?' for what is not UTF-8); null for NULL. Never NULL. */
-json_t *rs_json_any(const char *text);
 
 /* ---- What main() calls ----------------------------------------------- */
 

@@ -11,7 +11,10 @@
     {"lexicon", 0, "DIR", "read reports and queries by these tables (default:\n" \
                              "$RADSCOUT_LEXICON, else those that ship)"}
 
-/* --lexicon, $RADSCOUT_LEXICON, or the folder beside the program, if any: into `a`. */
+/* --lexicon, $RADSCOUT_LEXICON, or the folder beside the program; NULL: there is none, the
+ * built-in one serves. Borrowed, as rs_data_folder's. */
+const char *rs_lexicon_wanted(const rs_cli *c);
+/* That one into `a`. */
 rs_status rs_cli_lexicon(const rs_cli *c, rs_archive *a, rs_err *err);
 
 #endif

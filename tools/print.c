@@ -56,22 +56,3 @@ void rs_put_safe(FILE *to, const char *text, bool lines)
 
 void rs_print_safe(const char *text) { rs_put_safe(stdout, text, true); }
 void rs_print_line(const char *text) { rs_put_safe(stdout, text, false); }
-
-json_t *rs_json_any(const char *text)
-{
-    json_t *v = text ? json_string(text) : json_null();
-    char *copy;
-
-    if (v || !text)
-        return v ? v : json_null();
-    copy = rs_strdup(text);                    /* not UTF-8: as far as it is */
-    for (char *s = copy; s && *s;) {
-        size_t len;
-        if (code_point((const unsigned char *)s, &len) < 0)
-            *s = '?';
-        s += len;
-    }
-    v = copy ? json_string(copy) : NULL;
-    rs_free(copy);
-    return v ? v : json_null();
-}

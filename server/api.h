@@ -1,0 +1,31 @@
+/* api.h - the handlers of the routes.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_SERVER_API_H
+#define RS_SERVER_API_H
+
+#include "base/json.h"
+#include "server/exchange.h"
+
+/* On the loop: quick, and without the archive. */
+void rs_api_health(rs_exchange *x, rs_server *s);
+void rs_api_ready(rs_exchange *x, rs_server *s);
+void rs_api_metrics(rs_exchange *x, rs_server *s);
+void rs_api_openapi(rs_exchange *x, rs_server *s);
+void rs_api_events(rs_exchange *x, rs_server *s);
+
+/* By a worker. */
+void rs_api_search(rs_exchange *x, rs_worker *w);
+void rs_api_stats(rs_exchange *x, rs_worker *w);
+void rs_api_facets(rs_exchange *x, rs_worker *w);
+void rs_api_case(rs_exchange *x, rs_worker *w);
+void rs_api_image(rs_exchange *x, rs_worker *w);
+
+/* `o` (released; NULL counts as no memory) as the answer. */
+void rs_api_json(rs_exchange *x, json_t *o);
+/* The failure of the engine as a problem; the archive's folder is not told. */
+void rs_api_fail(rs_exchange *x, const rs_worker *w, const rs_err *err);
+/* "/v1/images/KEY/N", KEY percent-encoded; NULL on OOM. */
+const char *rs_api_image_url(rs_arena *mem, const char *key, size_t n);
+
+#endif

@@ -1,0 +1,68 @@
+/* config.h - the server's settings, from four places with one precedence:
+ *
+ *   --queue 200        a flag, before
+ *   RADSCOUT_QUEUE     the environment, before
+ *   {"queue": 200}     the file (a JSON object; --config, $RADSCOUT_CONFIG), before
+ *   the default
+ *
+ * A name that is not known, a value of another type or outside its range is an error that
+ * names the place. The table of settings is RS_SETTING_MAP; text values are copied, so an
+ * rs_config is a plain value.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_SERVER_CONFIG_H
+#define RS_SERVER_CONFIG_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* T: text of so many bytes. N: a whole number in [min, max]. What SIGHUP cannot change is
+ * marked "fixed".
+ *   kind  name         default      min   max       meaning */
+#define RS_SETTING_MAP(T, N)                                                                  \
+    T(bind,          "127.0.0.1", 64)            /* fixed: address to listen at             */ \
+    N(port,          8080,     0,  65535)        /* fixed: 0: one that is free              */ \
+    N(workers,       0,        0,  256)          /* fixed: 0: one a core                    */ \
+    N(queue,         64,       1,  100000)       /* fixed: requests that may wait           */ \
+    N(connections,   1024,     1,  100000)       /* open at once                            */ \
+    N(body_mb,       64,       1,  2048)         /* of a request's body                     */ \
+    N(deadline_ms,   10000,    10, 3600000)      /* of a request, from its last byte on     */ \
+    N(header_ms,     10000,    10, 3600000)      /* a head may take                         */ \
+    N(body_ms,       30000,    10, 3600000)      /* a body may come without a byte          */ \
+    N(idle_ms,       60000,    10, 3600000)      /* a connection may wait for a request     */ \
+    N(write_ms,      30000,    10, 3600000)      /* a client may read nothing               */ \
+    N(drain_ms,      20000,    0,  3600000)      /* after SIGTERM, for what is under way    */ \
+    T(hosts,         "", 1024)                   /* names besides localhost, with commas    */ \
+    T(log_level,     "info", 8)                  /* debug, info, warn, error                */ \
+    T(log,           "", 1024)                   /* a file; empty: stderr                   */ \
+    N(access_log,    1,        0,  1)            /* a line for each request under /v1       */
+
+#define RS_SETTING_TEXT(name, fallback, size) char name[size];
+#define RS_SETTING_NUMBER(name, fallback, min, max) long long name;
+typedef struct {
+    RS_SETTING_MAP(RS_SETTING_TEXT, RS_SETTING_NUMBER)
+} rs_config;
+#undef RS_SETTING_TEXT
+#undef RS_SETTING_NUMBER
+
+/* The value of flag `name`, spelt with "-" ("log-level"), or NULL. */
+typedef const char *(*rs_config_flag)(const void *ctx, const char *name);
+
+/* `file` may be NULL. RS_ENOENT, RS_ECORRUPT (the file); RS_EARG (the others, and values that
+ * make no sense together). */
+rs_status rs_config_load(rs_config *c, const char *file, rs_config_flag flag, const void *ctx,
+                         rs_err *err);
+/* Only a loopback address may be bound, until there are TLS and authentication: RS_EARG says
+ * so for another one. */
+rs_status rs_config_check(const rs_config *c, rs_err *err);
+/* Does a request for `host` ("localhost:8080") mean us? Our own names and those of `hosts`; a
+ * page of another name that resolves to this machine (DNS rebinding) does not. */
+bool rs_config_is_host(const rs_config *c, const char *host);
+
+/* As a JSON object's text; caller rs_free()s, NULL on OOM. */
+char *rs_config_text(const rs_config *c);
+
+#endif

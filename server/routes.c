@@ -1,0 +1,74 @@
+/* routes.c - see routes.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "server/routes.h"
+
+#include "server/api.h"
+#include "server/metrics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const rs_route rs_routes[] = {
+    {RS_HTTP_GET,  "/healthz",             rs_api_health,  NULL,          false},
+    {RS_HTTP_GET,  "/readyz",              rs_api_ready,   NULL,          false},
+    {RS_HTTP_GET,  "/metrics",             rs_api_metrics, NULL,          false},
+    {RS_HTTP_GET,  "/v1/openapi.json",     rs_api_openapi, NULL,          false},
+    {RS_HTTP_GET,  "/v1/events",           rs_api_events,  NULL,          false},
+    {RS_HTTP_GET,  "/v1/stats",            NULL,           rs_api_stats,  false},
+    {RS_HTTP_GET,  "/v1/facets",           NULL,           rs_api_facets, false},
+    {RS_HTTP_POST, "/v1/search",           NULL,           rs_api_search, true},
+    {RS_HTTP_GET,  "/v1/cases/{key}",      NULL,           rs_api_case,   false},
+    {RS_HTTP_GET,  "/v1/images/{key}/{n}", NULL,           rs_api_image,  false},
+    {0},
+};
+_Static_assert(sizeof rs_routes / sizeof *rs_routes <= RS_METRICS_ROUTES, "a counter a route");
+
+size_t rs_routes_count(const rs_route *routes)
+{
+    size_t n = 0;
+
+    while (routes[n].pattern)
+        n++;
+    return n;
+}
+
+/* Does the target fit the pattern? What stands for {…} goes into arg. */
+static bool fits(const char *pattern, const rs_target *t, const char *arg[RS_ROUTE_ARGS])
+{
+    size_t i = 0, args = 0;
+
+    for (; *pattern == '/' && i < t->n_segments; i++) {
+        size_t n = strcspn(++pattern, "/");
+        if (*pattern == '{' && args < RS_ROUTE_ARGS && t->segment[i][0])
+            arg[args++] = t->segment[i];
+        else if (strlen(t->segment[i]) != n || memcmp(t->segment[i], pattern, n) != 0)
+            return false;
+        pattern += n;
+    }
+    return i == t->n_segments && i > 0 && *pattern == '\0';
+}
+
+rs_route_match rs_route_find(const rs_route *routes, rs_http_method method, rs_exchange *x,
+                             char allow[64])
+{
+    const rs_http_method asked = method == RS_HTTP_HEAD ? RS_HTTP_GET : method;
+    size_t len = 0;
+
+    allow[0] = '\0';
+    for (size_t i = 0; routes[i].pattern; i++) {
+        if (!fits(routes[i].pattern, &x->target, x->arg))
+            continue;
+        if (routes[i].method == asked) {
+            x->route = &routes[i];
+            x->route_index = i;
+            return RS_ROUTE_FOUND;
+        }
+        len += (size_t)snprintf(allow + len, 64 - len, "%s%s%s", len ? ", " : "",
+                                rs_http_method_name(routes[i].method),
+                                routes[i].method == RS_HTTP_GET ? ", HEAD" : "");
+    }
+    if (!len)
+        return RS_ROUTE_NO_PATH;
+    snprintf(allow + len, 64 - len, ", OPTIONS");
+    return RS_ROUTE_NO_METHOD;
+}

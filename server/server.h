@@ -1,0 +1,49 @@
+/* server.h - the query server: one loop thread, workers, and how both begin and end.
+ *
+ *   rs_server_new(&s, &plan, &err);       listens; the archive is open and warm
+ *   rs_server_run(s);                     the loop, until SIGTERM or rs_server_stop()
+ *   rs_server_free(s);
+ *
+ * Ending: nothing new is accepted, idle connections close, what is under way is finished, and
+ * after drain_ms what is left is cut. A second SIGTERM cuts at once.
+ *
+ * Threading: rs_server_stop and rs_server_port from any thread, the rest from one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_SERVER_SERVER_H
+#define RS_SERVER_SERVER_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "server/config.h"
+#include "server/exchange.h"
+
+#include <stdbool.h>
+
+typedef struct {
+    rs_config   config;
+    rs_service  service;
+    const rs_route *routes;              /* NULL: the API's (rs_routes) */
+    bool        signals;                 /* take SIGTERM, SIGINT and SIGHUP */
+    /* SIGHUP: read the settings again. On RS_OK *config is new; else it is left as it was. */
+    rs_status (*reload)(void *ctx, rs_config *config, rs_err *err);
+    void       *ctx;
+} rs_server_plan;
+
+/* `plan` is copied, what it points to outlives the server. RS_EBUSY: the port is taken. RS_EARG,
+ * RS_EIO, RS_ENOMEM, and what rs_worker_start gives. */
+rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err);
+void      rs_server_free(rs_server *s);              /* NULL is fine; not while it runs */
+int       rs_server_port(const rs_server *s);
+rs_status rs_server_run(rs_server *s, rs_err *err);
+void      rs_server_stop(rs_server *s);              /* as SIGTERM */
+
+/* ---- For handlers on the loop ----------------------------------------- */
+
+/* The last look at the archive. */
+const rs_watch *rs_server_watch(const rs_server *s);
+/* NULL, or why requests should go elsewhere: draining, or an archive that cannot be read. */
+const char *rs_server_not_ready(const rs_server *s);
+void rs_server_metrics(rs_server *s, rs_buf *out);
+
+#endif

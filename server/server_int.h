@@ -1,0 +1,101 @@
+/* server_int.h - what a server and its connections are made of; for server.c and
+ * connection.c only.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_SERVER_SERVER_INT_H
+#define RS_SERVER_SERVER_INT_H
+
+#include "server/metrics.h"
+#include "server/routes.h"
+#include "server/server.h"
+
+#include <uv.h>
+
+enum {
+    RS_READ_BYTES = 64 << 10,            /* the loop's one read buffer, and a file's pieces */
+    RS_PIPELINE_BYTES = 64 << 10,        /* read ahead of the request being answered */
+    RS_OUT_BYTES = 64 << 10,             /* unsent answers, above which no request is taken */
+    RS_SLOWEST = 1024,                   /* bytes a second that a peer must manage */
+    RS_LINGER_MS = 2000                  /* an answered peer may still send what it had begun */
+};
+
+typedef enum {
+    CONN_READ,                           /* waits for a request, or is in the midst of one */
+    CONN_WORK,                           /* the exchange is a worker's */
+    CONN_SEND,                           /* an answer goes out */
+    CONN_STREAM,                         /* events, until the client goes */
+    CONN_LINGER,                         /* answered and shut; what still comes is dropped */
+    CONN_CLOSING
+} conn_state;
+
+/* One client. Lives from on_connection() until its handle is closed and neither a worker nor a
+ * file read has it any more. */
+typedef struct rs_conn rs_conn;
+struct rs_conn {
+    uv_tcp_t    tcp;                     /* first: a uv_handle_t * of ours is an rs_conn * */
+    rs_exchange x;
+    rs_server  *server;
+    rs_conn    *prev, *next;
+    rs_http_parser *parser;
+    conn_state  state;
+    bool        in_work;                 /* x is a worker's: not to be touched */
+    bool        in_read, in_write;       /* a file read, a socket write is under way */
+    bool        closed;                  /* the handle is */
+    bool        reading;                 /* from the socket */
+    bool        keep_alive, head_only;
+    bool        given_up;                /* answered for the worker: its reply is not wanted */
+    rs_buf      in;                      /* bytes of later requests */
+    rs_buf      out;                     /* to be sent */
+    rs_buf      sending;                 /* handed to libuv */
+    char       *piece;                   /* of a file, RS_READ_BYTES */
+    uv_write_t  write;
+    uv_shutdown_t shutdown;
+    uv_fs_t     fs;
+    uint64_t    since_ms;                /* this state, or part of a request, began */
+    uint64_t    moved_ms;                /* bytes last came or went */
+    uint64_t    moved_bytes;             /* since since_ms */
+    double      ready_s;                 /* the worker's answer came */
+    int         status;                  /* of the answer under way */
+};
+
+struct rs_server {
+    rs_server_plan plan;
+    rs_config   config;
+    uv_loop_t   loop;
+    uv_tcp_t    listener;
+    uv_tcp_t    spare;                   /* for a connection that is refused */
+    bool        refusing, refuse_more;
+    uv_async_t  wake, stop;
+    uv_timer_t  tick;
+    uv_signal_t signal[3];               /* TERM, INT, HUP */
+    rs_jobs    *jobs;
+    rs_conn    *conns;
+    size_t      n_conns, n_streams, n_workers;
+    rs_metrics  metrics;
+    struct { rs_job job; rs_watch look; bool in_work; } watch;      /* the worker's */
+    struct { rs_job job; bool in_work, made; size_t workers; } warm;   /* until all are */
+    rs_watch    seen;                    /* the loop's copy */
+    uint64_t    watched_ms, pinged_ms, drain_until_ms;
+    bool        draining, ended;
+    double      begun_s;
+    int         port;
+    char        date[32];
+    char        read_buffer[RS_READ_BYTES];
+};
+
+/* A connection was accepted into `c`; it is the server's from here on. */
+void rs_conn_begin(rs_conn *c);
+/* The worker is done with its exchange. */
+void rs_conn_worked(rs_conn *c);
+/* Time has passed. */
+void rs_conn_tick(rs_conn *c, uint64_t now_ms);
+/* No more requests: an idle one closes, another after its answer. */
+void rs_conn_drain(rs_conn *c);
+void rs_conn_close(rs_conn *c);
+/* Bytes of a stream; a client that does not keep up is closed. */
+void rs_conn_push(rs_conn *c, const rs_buf *bytes);
+
+/* server.c's: the connection's memory may go. */
+void rs_server_forget(rs_server *s, rs_conn *c);
+
+#endif

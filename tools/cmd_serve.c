@@ -1,0 +1,166 @@
+/* cmd_serve.c - radscout serve ARCHIVE [--port N] ...
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "base/log.h"
+#include "commands.h"
+#include "lexicon_folder.h"
+#include "model.h"
+#include "server/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *flag(const void *ctx, const char *name)
+{
+    return rs_cli_value(ctx, name, NULL);
+}
+
+static rs_status load_config(const rs_cli *c, rs_config *config, rs_err *err)
+{
+    const char *file = rs_cli_value(c, "config", NULL);
+
+    if (!file)
+        file = getenv("RADSCOUT_CONFIG");
+    return rs_config_load(config, file, flag, c, err);
+}
+
+static rs_status reload(void *ctx, rs_config *config, rs_err *err)
+{
+    rs_config new;
+    rs_status st = load_config(ctx, &new, err);
+
+    if (st == RS_OK)
+        *config = new;
+    return st;
+}
+
+static rs_status open_log(const rs_config *config, rs_err *err)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+
+    for (int i = 0; i < 4; i++)
+        if (strcmp(config->log_level, names[i]) == 0)
+            rs_log_set_level((rs_log_level)i);
+    return *config->log ? rs_log_open(config->log, err) : RS_OK;
+}
+
+/* The encoder and the lexicon that the archive's workers share. */
+static rs_status open_service(rs_cli *c, rs_service *s, rs_encoder **e, rs_err *err)
+{
+    rs_archive *a = NULL;
+    rs_status st;
+
+    if ((st = rs_cli_archive(&a, rs_cli_arg(c, 0), err)) != RS_OK ||
+        (st = rs_cli_lexicon(c, a, err)) != RS_OK ||
+        (st = rs_model_open(e, c, a, NULL, err)) != RS_OK ||
+        (st = rs_digests_new(&s->digests, err)) != RS_OK)
+        goto done;
+    s->archive = rs_cli_arg(c, 0);
+    if (rs_lexicon_wanted(c) &&
+        !(s->lexicon = rs_arena_strdup(rs_cli_arena(c), rs_lexicon_wanted(c))))
+        st = rs_fail(err, RS_ENOMEM, "no memory for the lexicon's name");
+    s->encoder = *e;
+done:
+    rs_archive_close(a);
+    return st;
+}
+
+static rs_status serve(rs_cli *c, rs_server_plan *plan, rs_err *err)
+{
+    rs_server *s = NULL;
+    rs_encoder *e = NULL;
+    char url[128];
+    rs_status st;
+
+    if ((st = open_log(&plan->config, err)) != RS_OK ||
+        (st = open_service(c, &plan->service, &e, err)) != RS_OK ||
+        (st = rs_server_new(&s, plan, err)) != RS_OK)
+        goto done;
+    snprintf(url, sizeof url, strchr(plan->config.bind, ':') ? "http://[%s]:%d/" : "http://%s:%d/",
+             plan->config.bind, rs_server_port(s));
+    printf("%s\n", url);
+    fflush(stdout);
+    rs_log_event(RS_LOG_INFO, "serving", "url", url, "archive", plan->service.archive, "model",
+                 rs_encoder_name(e), (const char *)NULL);
+    st = rs_server_run(s, err);
+done:
+    rs_server_free(s);
+    rs_digests_free(plan->service.digests);
+    rs_encoder_close(e);
+    rs_log_close();
+    return st;
+}
+
+static int run(rs_cli *c)
+{
+    rs_server_plan plan = {.signals = true, .reload = reload, .ctx = c};
+    rs_precision precision;
+    rs_err err = {0};
+    char *text;
+    rs_status st;
+
+    if (!rs_model_precision(&precision, c))
+        return RS_EXIT_USAGE;
+    st = load_config(c, &plan.config, &err);
+    if (st == RS_EARG)
+        return rs_cli_usage(c, "%s", err.msg);
+    if (st == RS_OK && rs_cli_flag(c, "check")) {
+        rs_archive *a;
+        if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK)
+            return rs_cli_fail(c, &err);
+        rs_archive_close(a);
+        text = rs_config_text(&plan.config);
+        printf("%s\n", text ? text : "no memory");
+        rs_free(text);
+        return text ? RS_EXIT_OK : RS_EXIT_FAILED;
+    }
+    if (st == RS_OK)
+        st = serve(c, &plan, &err);
+    return st == RS_OK ? RS_EXIT_OK : rs_cli_fail(c, &err);
+}
+
+static const rs_option options[] = {
+    {"config", 0, "FILE", "settings as a JSON object (default: $RADSCOUT_CONFIG)"},
+    {"check", 0, NULL, "say what the settings are, and whether they are right; serve nothing"},
+    {"bind", 0, "ADDRESS", "listen at 127.0.0.1 (default) or another loopback address"},
+    {"port", 0, "N", "listen at this port (default 8080; 0: one that is free)"},
+    {"workers", 0, "N", "threads that search (default: all cores); each reads the archive itself"},
+    {"queue", 0, "N", "requests that may wait; more get 503 (default 64)"},
+    {"connections", 0, "N", "open at once (default 1024)"},
+    {"body-mb", 0, "N", "of a request's body (default 64)"},
+    {"deadline-ms", 0, "N", "of a request (default 10000)"},
+    {"header-ms", 0, "N", "that a request's head may take (default 10000)"},
+    {"body-ms", 0, "N", "that a body may stand still (default 30000)"},
+    {"idle-ms", 0, "N", "that a connection may wait for a request (default 60000)"},
+    {"write-ms", 0, "N", "that a client may read nothing (default 30000)"},
+    {"drain-ms", 0, "N", "after SIGTERM, for requests under way (default 20000)"},
+    {"hosts", 0, "NAMES", "what the server may be called besides localhost, with commas"},
+    {"log", 0, "FILE", "where to log, a JSON object a line (default: stderr)"},
+    {"log-level", 0, "L", "debug, info (default), warn or error"},
+    {"access-log", 0, "N", "1: a line for each request that reads the archive (default), 0: none"},
+    RS_LEXICON_OPTION,
+    RS_MODEL_OPTION,
+    RS_PRECISION_OPTION,
+    {0},
+};
+
+const rs_command rs_command_serve = {
+    .name = "serve", .args = "ARCHIVE",
+    .summary = "answer searches over HTTP: a JSON API on this machine",
+    .description =
+        "Prints its URL when it listens. GET /v1/openapi.json describes the API: POST /v1/search,\n"
+        "GET /v1/cases/KEY, /v1/images/KEY/N, /v1/stats, /v1/events; /healthz, /readyz, /metrics.\n"
+        "\n"
+        "It listens on loopback addresses only, for it has neither TLS nor authentication yet,\n"
+        "and answers only to its own names, so that no web page can reach it by another.\n"
+        "\n"
+        "A setting is taken from its option, else from the environment (RADSCOUT_QUEUE for\n"
+        "--queue), else from the file ({\"queue\": 64}), else its default. SIGHUP reads them\n"
+        "again; SIGTERM finishes what is under way and ends. What radscout index adds meanwhile\n"
+        "is found by the next search.",
+    .examples = "  radscout serve archive\n"
+                "  radscout serve archive --port 0 --workers 4\n"
+                "  curl -s localhost:8080/v1/search --json '{\"text\": \"left pleural effusion\"}'",
+    .options = options, .min_args = 1, .max_args = 1, .run = run,
+};
