@@ -187,8 +187,10 @@ static rs_status fill(rs_archive *a, const char *access, rs_arena *mem, rs_stats
         (st = rs_access_restriction(a, access, mem, &seen, err)) != RS_OK ||
         (st = rs_access_facets(a, access, NULL, NULL, 0, mem, &r, err)) != RS_OK ||
         (st = sums(a, &seen, out, err)) != RS_OK ||
-        (st = take(&r, "modality", true, mem, &out->modalities, &out->n_modalities, err)) != RS_OK ||
-        (st = take(&r, "body_part", true, mem, &out->body_parts, &out->n_body_parts, err)) != RS_OK ||
+        (st = take(&r, "modality", true, mem, &out->modalities, &out->n_modalities,
+                   err)) != RS_OK ||
+        (st = take(&r, "body_part", true, mem, &out->body_parts, &out->n_body_parts,
+                   err)) != RS_OK ||
         (st = take(&r, "finding", false, mem, &out->findings, &out->n_findings, err)) != RS_OK)
         return st;
     out->cases = r.cases;

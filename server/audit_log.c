@@ -239,8 +239,10 @@ static rs_status know_ends(rs_audit_log *l, const char *text, size_t len, size_t
     if (st == RS_OK)
         l->n = json_integer_value(json_object_get(o, "n"));
     json_decref(o);
-    return st == RS_OK ? RS_OK : rs_fail(err, RS_ECORRUPT, "audit log %s: its last line is not as it "
-                                         "was written: put the file aside", l->path);
+    if (st != RS_OK)
+        return rs_fail(err, RS_ECORRUPT, "audit log %s: its last line is not as it was written: "
+                       "put the file aside", l->path);
+    return RS_OK;
 }
 
 static rs_status go_on(rs_audit_log *l, rs_err *err)

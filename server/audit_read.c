@@ -37,8 +37,8 @@ static rs_status check_place(const reading *r, const json_t *o, bool first, cons
     if (!r->any && goes_on)
         return RS_OK;
     if (n != (r->any ? r->span->last + 1 : 1))
-        return rs_fail(err, RS_ECORRUPT, "%s: its number is %lld, wanted %lld: lines are missing or "
-                       "out of order", where, n, r->any ? r->span->last + 1 : 1);
+        return rs_fail(err, RS_ECORRUPT, "%s: its number is %lld, wanted %lld: lines are missing "
+                       "or out of order", where, n, r->any ? r->span->last + 1 : 1);
     if (strcmp(text_of(o, "prev"), r->any ? r->span->head : rs_audit_nothing) != 0)
         return rs_fail(err, RS_ECORRUPT, "%s: it does not follow the line before it", where);
     return RS_OK;

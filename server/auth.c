@@ -26,15 +26,16 @@ struct rs_auth {
 
 static rs_status open_tokens(rs_auth *a, const rs_config *config, const char *archive, rs_err *err)
 {
-    char *path = *config->tokens ? rs_strdup(config->tokens) : rs_beside_archive(archive, ".tokens");
+    char *path = *config->tokens ? rs_strdup(config->tokens)
+                                 : rs_beside_archive(archive, ".tokens");
     rs_status st;
 
     if (!path)
         return rs_fail(err, RS_ENOMEM, "no memory for the tokens' path");
     st = rs_bearers_open(&a->tokens, path, err);
     if (st == RS_OK && !rs_config_is_loopback(config) && !rs_bearers_holding(a->tokens, time(NULL)))
-        st = rs_fail(err, RS_EARG, "bind: %s is not a loopback address, and %.160s has no token that "
-                     "holds: make one with radscout token add", config->bind, path);
+        st = rs_fail(err, RS_EARG, "bind: %s is not a loopback address, and %.160s has no token "
+                     "that holds: make one with radscout token add", config->bind, path);
     rs_free(path);
     return st;
 }

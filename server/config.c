@@ -164,14 +164,15 @@ static bool is_one_of(const char *text, const char *const *list, size_t n)
 /* Whoever reaches another address than loopback could read every report. */
 static rs_status check_far(const rs_config *c, rs_err *err)
 {
+    static const char why[] = "is not a loopback address. Whoever reaches another one could read "
+                              "every report: that needs TLS and authentication";
+
     if (strcmp(c->auth, "open") == 0)
-        return rs_fail(err, RS_EARG, "bind: %s is not a loopback address, which needs TLS and authentication: "
-                       "auth is open. Leave auth out, or use 127.0.0.1",
-                       c->bind);
+        return rs_fail(err, RS_EARG, "bind: %s %s, and auth is open. Leave auth out, or use "
+                       "127.0.0.1", c->bind, why);
     if (!*c->tls_cert)
-        return rs_fail(err, RS_EARG, "bind: %s is not a loopback address. Whoever reaches another one "
-                       "could read every report: that needs TLS and authentication. Set tls_cert and "
-                       "tls_key and make a token, or use 127.0.0.1 and a tunnel (ssh -L)", c->bind);
+        return rs_fail(err, RS_EARG, "bind: %s %s. Set tls_cert and tls_key and make a token, or "
+                       "use 127.0.0.1 and a tunnel (ssh -L)", c->bind, why);
     return RS_OK;
 }
 

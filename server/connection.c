@@ -537,7 +537,8 @@ static void keep(rs_conn *c, const char *bytes, size_t n)
 static void refuse_tls(rs_conn *c, rs_tls_state state)
 {
     static const char plain[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
-        "Content-Length: 47\r\nConnection: close\r\n\r\nThis port speaks TLS: ask for https:// instead.\n";
+        "Content-Length: 48\r\nConnection: close\r\n\r\n"
+        "This port speaks TLS: ask for https:// instead.\n";
     uv_buf_t buf;
 
     if (state == RS_TLS_NOT_TLS)

@@ -43,8 +43,8 @@ void rs_exchange_record(rs_exchange *x, rs_audit_kind kind)
     if (st == RS_OK)
         return;
     rs_log_error(RS_LOG_ERROR, "not recorded, so not answered", &err);
-    rs_problem_reply(&x->reply, RS_PROBLEM_BUSY, NULL, "The audit log cannot be written, and nothing "
-                     "is answered that is not recorded: the server's log says why.");
+    rs_problem_reply(&x->reply, RS_PROBLEM_BUSY, NULL, "The audit log cannot be written, and "
+                     "nothing is answered that is not recorded: the server's log says why.");
 }
 
 void rs_exchange_forget(rs_exchange *x)

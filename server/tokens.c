@@ -171,8 +171,8 @@ static rs_status check_owner(const char *path, rs_err *err)
     struct stat sb;
 
     if (stat(path, &sb) == 0 && (sb.st_mode & (S_IWGRP | S_IWOTH)))
-        return rs_fail(err, RS_EARG, "%s: others than its owner may write it, and so give themselves "
-                       "any token: chmod 600 it", path);
+        return rs_fail(err, RS_EARG, "%s: others than its owner may write it, and so give "
+                       "themselves any token: chmod 600 it", path);
     return RS_OK;
 }
 
@@ -393,14 +393,15 @@ static rs_status check_wanted(const rs_bearers *t, const rs_bearer *want, rs_err
     if (want->role < RS_ROLE_READER || want->role >= RS_ROLES)
         return rs_fail(err, RS_EARG, "a role is reader, educator, editor or admin");
     if (!want->all && (want->n_collections == 0 || want->n_collections > RS_TOKEN_COLLECTIONS))
-        return rs_fail(err, RS_EARG, "a token sees all collections or 1 to %d", RS_TOKEN_COLLECTIONS);
+        return rs_fail(err, RS_EARG, "a token sees all collections or 1 to %d",
+                       RS_TOKEN_COLLECTIONS);
     for (size_t i = 0; i < want->n_collections; i++)
         if (!good_text(want->collections[i], 1024))
             return rs_fail(err, RS_EARG, "a collection has 1 to 1024 bytes of UTF-8");
     for (size_t i = 0; i < t->n; i++)
         if (strcmp(t->rows[i].name, want->name) == 0)
-            return rs_fail(err, RS_EARG, "%s: there %s a token '%s'; names are not given twice", t->path,
-                           t->rows[i].revoked ? "was" : "is", want->name);
+            return rs_fail(err, RS_EARG, "%s: there %s a token '%s'; names are not given twice",
+                           t->path, t->rows[i].revoked ? "was" : "is", want->name);
     return t->n < RS_TOKENS_MAX - 1 ? RS_OK : rs_fail(err, RS_ELIMIT, "%s: %d tokens are too many",
                                                       t->path, RS_TOKENS_MAX);
 }

@@ -56,7 +56,8 @@ static int run_add(rs_cli *c)
     int code;
 
     if (want.role == RS_ROLES)
-        return rs_cli_usage(c, "--role: wanted reader, educator, editor or admin, found '%s'", role);
+        return rs_cli_usage(c, "--role: wanted reader, educator, editor or admin, found '%s'",
+                            role);
     want.collections = rs_cli_values(c, "collection", &want.n_collections);
     want.all = rs_cli_flag(c, "all-collections");
     if (want.all == (want.n_collections > 0))
@@ -186,8 +187,8 @@ static const rs_option list_options[] = {
 
 const rs_command rs_command_token_list = {
     .name = "token list", .args = "ARCHIVE", .summary = "list tokens, what they may do and see",
-    .description = "Tokens themselves are kept nowhere; one that is lost is revoked, and another is\n"
-                   "made.\n\n" TOKENS_HELP,
+    .description = "Tokens themselves are kept nowhere; one that is lost is revoked, and another\n"
+                   "is made.\n\n" TOKENS_HELP,
     .examples = "  radscout token list archive\n",
     .options = list_options, .min_args = 1, .max_args = 1, .run = run_list,
 };

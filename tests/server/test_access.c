@@ -130,8 +130,8 @@ static answer ask_as(int port, size_t t, const char *line, const char *body)
 {
     char request[4096];
 
-    snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
-             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", line,
+    snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: localhost\r\n"
+             "Authorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", line,
              holders[t].text, body ? strlen(body) : 0, body ? body : "");
     if (!body)
         snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: localhost\r\n"
@@ -261,7 +261,8 @@ static void test_cases(void **state)
             snprintf(never, sizeof never, "%s", a.body);
             if ((at = strstr(never, other)) != NULL)
                 *at = 'k';
-            snprintf(body, sizeof body, "{\"like\":\"%s\",\"k\":100,\"contrast\":true}", cases[i].key);
+            snprintf(body, sizeof body, "{\"like\":\"%s\",\"k\":100,\"contrast\":true}",
+                     cases[i].key);
             a = ask_as(v.port, t, "POST /v1/search", body);
             if (cases[i].seen) {
                 assert_int_equal(a.status, 200);
@@ -318,7 +319,8 @@ static void test_counts(void **state)
         o = parsed(&a);
         assert_int_equal(number(o, "cases"), n);
         assert_int_equal(number(o, "passing"), n);
-        assert_int_equal(facet_value(o, "attr.scanner", "A") + facet_value(o, "attr.scanner", "B"), n);
+        assert_int_equal(facet_value(o, "attr.scanner", "A") +
+                         facet_value(o, "attr.scanner", "B"), n);
         for (size_t c = 0; c < COLLECTIONS; c++) {
             size_t want = 0;
             for (size_t i = 0; i < CASES; i++)

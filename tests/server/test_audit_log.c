@@ -318,8 +318,10 @@ static void test_messages(void **state)
 {
     static const char *const wanted[] = {
         "<EventID csd-code=\"110112\" codeSystemName=\"DCM\" originalText=\"Query\"/>",
-        "<EventID csd-code=\"110103\" codeSystemName=\"DCM\" originalText=\"DICOM Instances Accessed\"/>",
-        "<EventID csd-code=\"110114\" codeSystemName=\"DCM\" originalText=\"User Authentication\"/>",
+        "<EventID csd-code=\"110103\" codeSystemName=\"DCM\" "
+        "originalText=\"DICOM Instances Accessed\"/>",
+        "<EventID csd-code=\"110114\" codeSystemName=\"DCM\" "
+        "originalText=\"User Authentication\"/>",
         "<EventTypeCode csd-code=\"110122\" codeSystemName=\"DCM\" originalText=\"Login\"/>",
         "<ParticipantObjectQuery>Sm9obiBEb2UsIGVmZnVzaW9u</ParticipantObjectQuery>",
         "ParticipantObjectID=\"1.2.840.113619.2\"",

@@ -109,8 +109,8 @@ static void test_let_in(void **state)
     EXPECT(200, ask_token(v.port, "GET /metrics", admin));
     EXPECT(403, ask_token(v.port, "GET /v1/events", part));
     /* A body is not read for who may not ask. */
-    a = ask(v.port, "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            "Content-Length: 1000000\r\n\r\n");
+    a = ask(v.port, "POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
+            "Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n");
     EXPECT(401, a);
     assert_true(a.closes);
     serve_end(&v);
@@ -333,8 +333,8 @@ static void test_full_disk(void **state)
 /* Without memory nobody is let in further, and what was answered is in the log. */
 static void test_out_of_memory(void **state)
 {
-    static const char *const lines[] = {"GET /v1/cases/one", "GET /v1/cases/hidden", "GET /v1/stats",
-                                        "POST /v1/session", "GET /metrics"};
+    static const char *const lines[] = {"GET /v1/cases/one", "GET /v1/cases/hidden",
+                                        "GET /v1/stats", "POST /v1/session", "GET /metrics"};
     const char *const paths[] = {audit};
     char token[RS_TOKEN_TEXT], request[512];
     rs_audit_span span;

@@ -315,7 +315,8 @@ static void test_https(void **state)
         assert_non_null(strstr(got, "FINDINGS: Effusion."));
         rs_free(got);
     }
-    got = ask_tls(v.port, "GET /v1/stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", false);
+    got = ask_tls(v.port, "GET /v1/stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                  false);
     assert_non_null(strstr(got, "401 Unauthorized"));
     rs_free(got);
     snprintf(request, sizeof request, "POST /v1/session HTTP/1.1\r\nHost: localhost\r\n"

@@ -142,7 +142,8 @@ static void test_wrong_files(void **state)
         {"{\"collections\":\"some\"}\n", "wanted \"all\""},
         {"{\"name\":\"a\",\"role\":\"none\",\"collections\":\"all\",\"sha256\":\"\"}\n", "role"},
         {"{\"name\":\"a\",\"role\":\"king\",\"collections\":\"all\",\"sha256\":\"\"}\n", "role"},
-        {"{\"name\":\"a\",\"role\":\"admin\",\"collections\":\"all\",\"sha256\":\"12\"}\n", "sha256"},
+        {"{\"name\":\"a\",\"role\":\"admin\",\"collections\":\"all\",\"sha256\":\"12\"}\n",
+         "sha256"},
         {"{\"name\":\"a\",\"expires\":-1}\n", "expires"},
     };
     rs_bearers *t;

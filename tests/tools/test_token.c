@@ -43,7 +43,8 @@ static void test_tokens(void **state)
     assert_exit(0, "token", "list", archive);
     assert_string_equal(said_out, "");
     snprintf(slash, sizeof slash, "%s/", archive);
-    assert_exit(0, "token", "add", slash, "ward 3", "--collection", "chest", "--collection", "a\"b");
+    assert_exit(0, "token", "add", slash, "ward 3", "--collection", "chest", "--collection",
+                "a\"b");
     assert_int_equal(said_out_len, 4 + 64 + 1);
     snprintf(secret, sizeof secret, "%.68s", said_out);
     assert_says(said_err, "only time");
@@ -130,7 +131,8 @@ static void test_refused(void **state)
     assert_exit(2, "serve", archive, "--auth", "maybe", "--check");
     assert_exit(0, "serve", archive, "--auth", "required", "--check");
     assert_says(said_out, "\"auth\":\"required\"");
-    assert_exit(1, "serve", archive, "--port", "0", "--tls-cert", at("none"), "--tls-key", at("none"));
+    assert_exit(1, "serve", archive, "--port", "0", "--tls-cert", at("none"), "--tls-key",
+                at("none"));
     assert_says(said_err, "tls_cert");
 }
 
