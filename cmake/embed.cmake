@@ -1,5 +1,5 @@
-# cmake -DOUT=x.c "-DFILES=a.tsv;b.tsv" -P embed.cmake: the files as arrays of bytes, in
-# the table that engine/lexicon_int.h declares.
+# cmake -DOUT=x.c "-DFILES=a.tsv;b.tsv" -DHEADER=room/x.h -DTYPE=t -DTABLE=name -P embed.cmake: the
+# files as arrays of bytes, in a table of {name, bytes, length} that HEADER declares.
 # SPDX-License-Identifier: Apache-2.0
 set(arrays "")
 set(table "")
@@ -11,5 +11,5 @@ foreach(file ${FILES})
     string(APPEND arrays "static const unsigned char ${id}[] = {${bytes}0};\n")
     string(APPEND table "    {\"${name}\", ${id}, sizeof ${id} - 1},\n")
 endforeach()
-file(WRITE "${OUT}" "#include \"engine/lexicon_int.h\"\n\n${arrays}
-const rs_lexicon_file rs_lexicon_files[] = {\n${table}    {0, 0, 0},\n};\n")
+file(WRITE "${OUT}" "#include \"${HEADER}\"\n\n${arrays}
+const ${TYPE} ${TABLE}[] = {\n${table}    {0, 0, 0},\n};\n")

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/report.h"
 
-#include "engine/context.h"
+#include "engine/assertion.h"
 #include "engine/db.h"
 #include "engine/sentences.h"
 
@@ -67,7 +67,7 @@ static rs_status read_range(reader *r, size_t begin, size_t end)
         while (past < n && (tokens[past].begin < next || next >= end))
             past++;
         if (past > first) {
-            states = rs_context_states(r->l, r->text, tokens + first, past - first, r->mem);
+            states = rs_assertion_states(r->l, r->text, tokens + first, past - first, r->mem);
             st = states ? r->take(r, tokens + first, states, past - first) : no_memory(r);
         }
         first = past;

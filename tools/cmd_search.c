@@ -1,19 +1,13 @@
 /* cmd_search.c - radscout search ARCHIVE [--text T] [--image F] [--like CASE] ...
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/alloc.h"
-#include "base/clock.h"
+#include "ask_query.h"
 #include "base/json.h"
 #include "commands.h"
-#include "engine/filter.h"
 #include "engine/query.h"
-#include "lexicon_folder.h"
-#include "model.h"
-#include "query_images.h"
 #include "thumbs.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -263,207 +257,28 @@ static void print_hits(const rs_cli *c, const rs_result *r, double took_ms)
            r->n, r->n == 1 ? "" : "s", took_ms, r->encode_ms, r->search_ms);
 }
 
-/* ---- The query ------------------------------------------------------- */
+/* ---- The command ----------------------------------------------------- */
 
-/* "40..60" of --age-min and --age-max; false after having said what is wrong. */
-static bool add_ages(const rs_cli *c, rs_buf *b)
+static int show(rs_cli *c, rs_archive *a, rs_query *q, const rs_result *r, double took_ms)
 {
-    const char *least = rs_cli_value(c, "age-min", NULL), *most = rs_cli_value(c, "age-max", NULL);
-    double unused;
-
-    if (!rs_cli_real(c, "age-min", 0, 150, 0, &unused) ||
-        !rs_cli_real(c, "age-max", 0, 150, 0, &unused))
-        return false;
-    if (least || most)
-        rs_buf_printf(b, "%sage:%s..%s", b->len ? " " : "", least ? least : "", most ? most : "");
-    return true;
-}
-
-/* --filter and its shorthands as one. false after having said what is wrong. */
-static bool fill_filter(rs_cli *c, rs_query *q, rs_err *err)
-{
-    static const char *const shorthands[] = {"modality", "body-part", "view", "sex", "patient",
-        "collection", "finding", "date", "tier"};
-    const char *filter = rs_cli_value(c, "filter", NULL), *value;
-    rs_buf b = {0};
-    bool fine;
-
-    if (filter && rs_filter_check(filter, err) != RS_OK) {
-        rs_cli_usage(c, "--%s", err->msg);
-        return false;
-    }
-    if (filter)
-        rs_filter_add_filter(&b, filter);
-    for (size_t i = 0; i < sizeof shorthands / sizeof *shorthands; i++)
-        if ((value = rs_cli_value(c, shorthands[i], NULL)) != NULL)
-            rs_filter_add(&b, shorthands[i], value);
-    fine = add_ages(c, &b);
-    if (fine && b.len && rs_filter_check(b.data, err) != RS_OK) {
-        rs_cli_usage(c, "%s", err->msg);
-        fine = false;
-    }
-    q->filter = b.len ? rs_arena_strdup(rs_cli_arena(c), b.data) : NULL;
-    if (b.failed || (b.len && !q->filter)) {
-        rs_fail(err, RS_ENOMEM, "filter: no memory");
-        rs_cli_fail(c, err);
-        fine = false;
-    }
-    rs_buf_clear(&b);
-    return fine;
-}
-
-/* How rankings are fused: --fusion NAME or NAME+N, which is hybrid. */
-static bool fill_fusion(const rs_cli *c, rs_query *q)
-{
-    const char *text = rs_cli_value(c, "fusion", NULL), *plus;
-    char name[16];
-    char *end;
-
-    if (!text)
-        return true;
-    plus = strchr(text, '+');
-    snprintf(name, sizeof name, "%.*s", plus ? (int)(plus - text) : (int)strlen(text), text);
-    q->fusion = rs_fusion_of(name);
-    q->rescore = plus ? strtoul(plus + 1, &end, 10) : 0;
-    if (q->fusion != RS_FUSIONS && (!plus || (*end == '\0' && q->rescore > 0)))
-        return true;
-    rs_cli_usage(c, "--fusion '%s': wanted rrf, minmax, zscore, atan or early, or one of them"
-                 " with +N to rescore the best N", text);
-    return false;
-}
-
-/* Texts and cases. */
-static bool fill_parts(rs_cli *c, rs_query *q)
-{
-    static const struct { const char *option; double weight; bool like; } kinds[] = {
-        {"text", 1, false}, {"not-text", -1, false}, {"like", 1, true}, {"not-like", -1, true},
-    };
-
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        size_t n;
-        const char *const *values = rs_cli_values(c, kinds[k].option, &n);
-        for (size_t i = 0; i < n; i++) {
-            rs_query_part *p = rs_query_add(q);
-            if (!p) {
-                rs_cli_usage(c, "asks for more than %d things", RS_QUERY_MAX_PARTS);
-                return false;
-            }
-            *(kinds[k].like ? &p->like : &p->text) = values[i];
-            p->weight = kinds[k].weight;
-        }
-    }
-    return true;
-}
-
-/* Everything of the query but its images. false after having said what is wrong. */
-static bool fill_query(rs_cli *c, rs_query *q)
-{
-    rs_err err = {0};
-    long long k;
-
-    *q = rs_query_default();
-    if (!fill_filter(c, q, &err) || !rs_cli_number(c, "k", 1, 10000, 10, &k) ||
-        !rs_cli_real(c, "deadline", 0, 86400, q->deadline_s, &q->deadline_s) ||
-        !rs_cli_real(c, "diversity", 0, 1, 0, &q->diversity) ||
-        !rs_cli_real(c, "false-alarm", 0, 0.5, q->false_alarm, &q->false_alarm) ||
-        !fill_fusion(c, q) || !fill_parts(c, q))
-        return false;
-    q->words = rs_cli_flag(c, "plain") ? RS_WORDS_PLAIN : RS_WORDS_READ;
-    q->keep_patients = rs_cli_flag(c, "keep-patients");
-    q->keep_duplicates = rs_cli_flag(c, "keep-duplicates");
-    q->contrast = rs_cli_flag(c, "contrast");
-    q->k = (size_t)k;
-    if (q->depth < 2 * q->k)
-        q->depth = 2 * q->k;
-    if (q->n_parts || rs_cli_value(c, "image", NULL))
-        return true;
-    rs_cli_usage(c, "wants something to look for: --text, --image or --like");
-    return false;
+    (void)a;
+    if (rs_cli_flag(c, "json"))
+        return print_json(c, q, r, took_ms);
+    print_hits(c, r, took_ms);
+    return RS_EXIT_OK;
 }
 
 static int run(rs_cli *c)
 {
-    rs_archive *a = NULL;
-    rs_encoder *e = NULL;
-    rs_pool *pool = NULL;
-    rs_query_images images = {0};
-    const bool with_images = rs_cli_value(c, "image", NULL) || rs_cli_value(c, "not-image", NULL);
-    const bool with_texts = rs_cli_value(c, "text", NULL) || rs_cli_value(c, "not-text", NULL);
-    rs_result r;
-    rs_query q;
-    rs_err err = {0};
-    double start;
-    int code;
-
-    if (!fill_query(c, &q) || !rs_query_images_check(c))
-        return RS_EXIT_USAGE;
-    if (!rs_model_pool(&pool, c, &code))
-        return code;
-    code = RS_EXIT_OK;
-    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK || rs_cli_lexicon(c, a, &err) != RS_OK ||
-        ((with_texts || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
-        (with_images && rs_query_images_load(&images, c, e, pool, &q, &err) != RS_OK)) {
-        code = rs_cli_fail(c, &err);
-        goto done;
-    }
-    q.encoder = e;
-    q.pool = pool;
-    start = rs_now_s();
-    if (rs_search(a, &q, rs_cli_arena(c), &r, &err) != RS_OK)
-        code = rs_cli_fail(c, &err);
-    else if (rs_cli_flag(c, "json"))
-        code = print_json(c, &q, &r, 1000 * (rs_now_s() - start));
-    else
-        print_hits(c, &r, 1000 * (rs_now_s() - start));
-done:
-    rs_query_images_clear(&images);
-    rs_encoder_close(e);
-    rs_archive_close(a);
-    rs_pool_free(pool);
-    return code;
+    return rs_cli_query(c, RS_QUERY_PLAIN, show);
 }
 
 static const rs_option options[] = {
-    {"text", 0, "TEXT", "words to look for; \"a phrase\", -without, begin* and column:word are\n"
-                        "understood; may be given several times, as the next two"},
-    {"image", 0, "FILE", "an image to look for"},
-    {"box", 0, "X0,Y0,X1,Y1", "of the image before it, look for what is in this box, anywhere in an\n"
-                              "image: fractions of its width and height, or pixels if above 1"},
-    {"like", 0, "CASE", "look for cases like this one of the archive"},
-    {"not-text", 0, "TEXT", "words that are not wanted: what matches them sinks"},
-    {"not-image", 0, "FILE", "an image that is not wanted: what looks like it sinks"},
-    {"not-like", 0, "CASE", "a case that is not wanted"},
-    {"k", 'k', "N", "hits wanted (default 10)"},
-    {"filter", 0, "EXPR", "only cases that pass, as in \"modality:CT not sex:F date:2020..2023\""},
-    {"modality", 0, "M", "only cases of this modality"},
-    {"body-part", 0, "B", "only cases of this body part"},
-    {"view", 0, "V", "only cases of this view"},
-    {"sex", 0, "S", "only cases of this sex"},
-    {"age-min", 0, "Y", "only cases of at least this age in years"},
-    {"age-max", 0, "Y", "only cases of at most this age: 40 is until the next birthday"},
-    {"date", 0, "D", "only studies of this date or range: 2020, 2020-03..2021"},
-    {"tier", 0, "T", "only diagnoses so well established: proven, \">=reviewed\""},
-    {"patient", 0, "P", "only cases of this patient"},
-    {"collection", 0, "C", "only cases of this collection"},
-    {"finding", 0, "F", "only cases with this finding label"},
-    {"fusion", 0, "F", "how rankings are fused: rrf, minmax, zscore, atan or early; with +N the\n"
-                       "best N are rescored (default rrf)"},
-    {"keep-patients", 0, NULL, "a patient may have several hits"},
-    {"keep-duplicates", 0, NULL, "nearly the same pictures stand for themselves"},
-    {"diversity", 0, "D", "0 to 1: how much likeness to the hits before counts against one"},
-    {"contrast", 0, NULL, "for each hit, the nearest case of another diagnosis"},
-    {"false-alarm", 0, "P", "say \"nothing similar enough\" of so many of the queries that are like\n"
-                            "the archive's own cases (default 0.05; 0: never say it)"},
-    {"plain", 0, NULL, "textbook BM25 over all text: no reading of the query, no synonyms"},
-    {"deadline", 0, "S", "seconds that words are looked for at most, 0 without end (default 10)"},
-    RS_LEXICON_OPTION,
+    RS_QUERY_OPTIONS,
     {"explain", 0, NULL, "say of each probe by which image or passage it found the case, and\n"
                          "what that is worth in the fused score (also with --json)"},
     {"json", 0, NULL, "print one JSON object"},
     {"thumbs", 0, NULL, "show the images, on a terminal with kitty or sixel graphics"},
-    RS_MODEL_OPTION,
-    RS_PRECISION_OPTION,
-    RS_THREADS_OPTION,
     {0},
 };
 

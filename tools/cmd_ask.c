@@ -1,0 +1,352 @@
+/* cmd_ask.c - radscout ask ARCHIVE [--text T] [--image F] ...: a cited answer, checked.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "ask_query.h"
+#include "base/bytes.h"
+#include "commands.h"
+#include "engine/check.h"
+#include "engine/extract.h"
+#include "engine/prompts.h"
+#include "lexicon_folder.h"
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 96, MAX_ANSWER = 1 << 20 };
+
+/* One question on its way. */
+typedef struct {
+    rs_cli     *c;
+    rs_archive *a;
+    rs_query   *q;
+    const rs_result *r;
+    double      took_ms;
+    rs_prompts *prompts;
+    const rs_prompt *template;
+    rs_context  context;
+    rs_answer   answer;
+    rs_verified verified;
+    const char *reasoning;         /* of a generator's answer; "" for none */
+    rs_err      err;
+} asking;
+
+/* ---- JSON ------------------------------------------------------------ */
+
+static json_t *json_flags(unsigned flags)
+{
+    json_t *out = json_array();
+
+    for (int f = 0; f < RS_FLAGS; f++)
+        if (flags >> f & 1)
+            json_array_append_new(out, json_string(rs_flag_name((rs_flag)f)));
+    return out;
+}
+
+static json_t *json_sentence(const rs_checked *r)
+{
+    json_t *cites = json_array();
+
+    for (size_t i = 0; i < r->sentence->n_cites; i++)
+        json_array_append_new(cites, json_integer((json_int_t)r->sentence->cites[i]));
+    return json_pack("{s:o,s:o,s:o,s:b,s:f,s:o,s:o,s:o}", "text", rs_json_any(r->sentence->text),
+                     "part", rs_json_any(r->sentence->part), "cites", cites, "holds",
+                     (int)(r->flags == 0), "support", r->support, "flags", json_flags(r->flags),
+                     "about", rs_json_any(r->about),
+                     "nearest", !r->nearest ? json_null() :
+                         json_pack("{s:I,s:o,s:I,s:I}", "n", (json_int_t)r->item, "section",
+                                   rs_json_any(r->nearest->section), "begin",
+                                   (json_int_t)r->nearest->begin, "end",
+                                   (json_int_t)r->nearest->end));
+}
+
+static json_t *json_prompt(const rs_prompt *t, const rs_filled *f)
+{
+    json_t *messages = json_array();
+
+    for (size_t i = 0; i < f->n; i++)
+        json_array_append_new(messages, json_pack("{s:s,s:o}", "role", f->messages[i].role,
+                                                  "content", rs_json_any(f->messages[i].text)));
+    return json_pack("{s:s,s:I,s:o}", "template", rs_prompt_name(t), "version",
+                     (json_int_t)rs_prompt_version(t), "messages", messages);
+}
+
+static int print_json(asking *k)
+{
+    json_t *sentences = json_array(), *all;
+    json_t *context = rs_context_json(&k->context, rs_cli_arena(k->c));
+
+    for (size_t i = 0; i < k->verified.n; i++)
+        json_array_append_new(sentences, json_sentence(&k->verified.rows[i]));
+    all = json_pack("{s:o,s:o,s:b,s:{s:I,s:I},s:o,s:f,s:o}", "answer",
+                    rs_json_any(k->verified.text), "reasoning", rs_json_any(k->reasoning),
+                    "enough", (int)k->verified.enough, "checks", "claims",
+                    (json_int_t)k->verified.claims, "held", (json_int_t)k->verified.held,
+                    "sentences", sentences, "took_ms", k->took_ms,
+                    "context", context ? context : json_null());
+    return rs_cli_print_json(k->c, all);
+}
+
+/* The context, and the prompt where a template was asked for. */
+static int print_context(asking *k)
+{
+    rs_arena *mem = rs_cli_arena(k->c);
+    const bool json = rs_cli_flag(k->c, "json");
+    const char *text;
+    json_t *context;
+    rs_filled f = {.n = 0};
+
+    if (rs_cli_value(k->c, "template", NULL) &&
+        rs_prompt_fill(k->template, &k->context, rs_cli_value(k->c, "learner", NULL), mem, &f,
+                       &k->err) != RS_OK)
+        return rs_cli_fail(k->c, &k->err);
+    if (json) {
+        context = rs_context_json(&k->context, mem);
+        if (context && f.n)
+            json_object_set_new(context, "prompt", json_prompt(k->template, &f));
+        return rs_cli_print_json(k->c, context);
+    }
+    for (size_t i = 0; i < f.n; i++) {
+        printf("=== %s\n", f.messages[i].role);
+        rs_print_safe(f.messages[i].text);
+    }
+    if (!f.n && (text = rs_context_text(&k->context, mem)) != NULL)
+        rs_print_safe(text);
+    return RS_EXIT_OK;
+}
+
+/* ---- Lines for people ------------------------------------------------ */
+
+/* Wrapped at words; `indent` blanks before the second line and those after it. */
+static void print_wrapped(const char *text, size_t column, size_t indent)
+{
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column + word > WIDTH && column > indent) {
+            printf("\n%*s", (int)indent, "");
+            column = indent;
+        }
+        for (size_t at = 0; at < word;)
+            at += rs_put_char(stdout, text + at, false);
+        column += word + 1;
+        text += word;
+        if (*text)
+            putchar(' ');
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static void print_answer(const asking *k)
+{
+    const char *line = k->verified.text;
+
+    while (*line) {
+        size_t len = strcspn(line, "\n");
+        char *copy = rs_arena_strndup(rs_cli_arena(k->c), line, len);
+        printf("  ");
+        print_wrapped(copy ? copy : "", 2, 4);
+        line += len + (line[len] == '\n');
+    }
+}
+
+/* Does the answer cite it? */
+static bool cited(const asking *k, size_t number)
+{
+    for (size_t i = 0; i < k->answer.n; i++)
+        for (size_t c = 0; c < k->answer.sentences[i].n_cites; c++)
+            if (k->answer.sentences[i].cites[c] == number)
+                return true;
+    return false;
+}
+
+static void print_evidence(const asking *k)
+{
+    rs_arena *mem = rs_cli_arena(k->c);
+
+    printf("\nEvidence\n");
+    for (size_t i = 0; i < k->context.n; i++) {
+        const rs_context_item *item = &k->context.items[i];
+        const char *head = rs_context_item_head(item, mem);
+        if (!cited(k, item->number))
+            continue;
+        printf("  ");
+        print_wrapped(head ? head : "", 2, 6);
+        for (size_t s = 0; s < item->n_sentences && rs_cli_flag(k->c, "explain"); s++) {
+            const char *says = rs_cited_says(&item->sentences[s], mem);
+            char *line = rs_arena_sprintf(mem, "%s %zu-%zu: %s%s%s%s", item->sentences[s].section ?
+                item->sentences[s].section : "text", item->sentences[s].begin,
+                item->sentences[s].end, item->sentences[s].text, says && *says ? " (" : "",
+                says ? says : "", says && *says ? ")" : "");
+            printf("      ");
+            print_wrapped(line ? line : "", 6, 8);
+        }
+    }
+}
+
+static int print_all(asking *k)
+{
+    if (*k->reasoning) {
+        printf("Reasoning\n  ");
+        print_wrapped(k->reasoning, 2, 2);
+        putchar('\n');
+    }
+    printf("Answer\n");
+    print_answer(k);
+    if (k->context.n)
+        print_evidence(k);
+    putchar('\n');
+    if (k->verified.claims)
+        printf("%zu of %zu statements hold against what they cite. ", k->verified.held,
+               k->verified.claims);
+    printf("%zu cases, %zu tokens of context, %.1f ms.\nA finder, not a diagnosis.\n",
+           k->context.n_cases, k->context.tokens, k->took_ms);
+    return RS_EXIT_OK;
+}
+
+/* ---- Asking ---------------------------------------------------------- */
+
+static rs_status load_template(asking *k)
+{
+    const char *folder = rs_cli_value(k->c, "prompts", NULL);
+    rs_status st;
+
+    if (!folder)
+        folder = getenv("RADSCOUT_PROMPTS");
+    if (!folder)
+        folder = rs_data_folder("prompts");
+    if ((st = rs_prompts_load(&k->prompts, folder, &k->err)) != RS_OK)
+        return st;
+    return rs_prompts_find(k->prompts, rs_cli_value(k->c, "template", "case-comparison"),
+                           &k->template, &k->err);
+}
+
+static bool words_only(const rs_query *q)
+{
+    for (size_t i = 0; i < q->n_parts; i++)
+        if (!q->parts[i].text && q->parts[i].weight > 0)
+            return false;
+    return true;
+}
+
+static rs_status make_context(asking *k)
+{
+    rs_context_options o = rs_context_defaults();
+    long long budget = 0;
+
+    rs_cli_number(k->c, "budget", 64, 1000000, (long long)o.budget, &budget);   /* run() looked */
+    o.budget = (size_t)budget;
+    o.max_cases = k->q->k < RS_CONTEXT_MAX ? k->q->k : RS_CONTEXT_MAX;
+    o.examples = rs_cli_value(k->c, "template", NULL) ? rs_prompt_examples(k->template) : 0;
+    o.images = rs_cli_flag(k->c, "images");
+    o.favour = strstr(rs_prompt_parts(k->template), "discussion") ? "discussion" : NULL;
+    return rs_context_make(k->a, k->q, k->r, &o, rs_cli_arena(k->c), &k->context, &k->err);
+}
+
+/* A generator's answer in a file, or one of the built-in generator. */
+static rs_status make_answer(asking *k)
+{
+    rs_arena *mem = rs_cli_arena(k->c);
+    const char *file = rs_cli_value(k->c, "answer", NULL), *shown;
+    rs_extract_options o = {.parts = rs_prompt_parts(k->template), .words_only = words_only(k->q),
+                            .learner = rs_cli_value(k->c, "learner", NULL)};
+    char *text = NULL;
+    size_t len;
+    rs_status st;
+
+    k->reasoning = "";
+    if (!file)
+        return rs_extract(rs_archive_lexicon(k->a), &k->context, &o, mem, &k->answer, &k->err);
+    if ((st = rs_file_read(&text, &len, file, MAX_ANSWER, &k->err)) == RS_OK &&
+        (st = rs_answer_split(text, mem, &k->reasoning, &shown, &k->err)) == RS_OK)
+        st = rs_answer_read(shown, mem, &k->answer, &k->err);
+    rs_free(text);
+    return st;
+}
+
+static rs_status check_answer(asking *k)
+{
+    rs_check_options o = rs_check_defaults();
+
+    o.policy = rs_cli_flag(k->c, "withhold") ? RS_CHECK_WITHHOLD : RS_CHECK_MARK;
+    o.encoder = rs_cli_value(k->c, "answer", NULL) ? k->q->encoder : NULL;
+    o.pool = k->q->pool;
+    return rs_check(rs_archive_lexicon(k->a), &k->context, &k->answer, &o, rs_cli_arena(k->c),
+                    &k->verified, &k->err);
+}
+
+static int answer(rs_cli *c, rs_archive *a, rs_query *q, const rs_result *r, double took_ms)
+{
+    asking k = {.c = c, .a = a, .q = q, .r = r};
+    const double start = rs_now_s();
+    int code;
+
+    if (load_template(&k) != RS_OK || make_context(&k) != RS_OK) {
+        code = rs_cli_fail(c, &k.err);
+    } else if (rs_cli_flag(c, "context-only")) {
+        code = print_context(&k);
+    } else if (make_answer(&k) != RS_OK || check_answer(&k) != RS_OK) {
+        code = rs_cli_fail(c, &k.err);
+    } else {
+        k.took_ms = took_ms + 1000 * (rs_now_s() - start);
+        code = rs_cli_flag(c, "json") ? print_json(&k) : print_all(&k);
+    }
+    rs_prompts_free(k.prompts);
+    return code;
+}
+
+static int run(rs_cli *c)
+{
+    long long unused;
+
+    if (!rs_cli_number(c, "budget", 64, 1000000, RS_CONTEXT_BUDGET, &unused))
+        return RS_EXIT_USAGE;
+    return rs_cli_query(c, RS_QUERY_CONTRAST, answer);
+}
+
+static const rs_option options[] = {
+    RS_QUERY_OPTIONS,
+    {"template", 0, "NAME", "what kind of answer: case-comparison (default), differential,\n"
+                            "teaching, report-draft, quiz-feedback, or one of your own"},
+    {"prompts", 0, "DIR", "templates of your own, before those that ship (default:\n"
+                          "$RADSCOUT_PROMPTS)"},
+    {"learner", 0, "TEXT", "what a learner wrote, for quiz-feedback"},
+    {"budget", 0, "N", "tokens of evidence at most (default 1500)"},
+    {"context-only", 0, NULL, "print the numbered evidence instead of an answer; with --template\n"
+                              "the whole prompt, for a generator of your own"},
+    {"answer", 0, "FILE", "check this answer, of a generator of your own, to the same question"},
+    {"withhold", 0, NULL, "leave out statements that do not hold, instead of marking them"},
+    {"images", 0, NULL, "with --json: where each case's image is, for generators that see"},
+    {"explain", 0, NULL, "print each case's sentences under it"},
+    {"json", 0, NULL, "print one JSON object"},
+    {0},
+};
+
+const rs_command rs_command_ask = {
+    .name = "ask", .args = "ARCHIVE",
+    .summary = "answer from the most similar cases, with citations, checked",
+    .description =
+        "Searches as `radscout search` does, takes from the found reports what answers the\n"
+        "question, and writes a summary of it: what the similar cases show, in how many of them,\n"
+        "what they were, where they differ, and the nearest case of another diagnosis. It quotes\n"
+        "and counts; it has no words of its own. Every sentence ends with the cases it rests on.\n"
+        "\n"
+        "Each sentence is then checked against what it cites: words, negation, side, numbers and\n"
+        "units, counts of cases. What does not hold is marked, as in (?side), or left out with\n"
+        "--withhold; where most does not hold, or nothing in the archive is similar enough, the\n"
+        "answer is \"Not enough evidence\".\n"
+        "\n"
+        "For a generator of your own: --context-only prints the evidence, with --template the\n"
+        "prompt; --answer checks what it wrote. Reports are data there: fenced, one line a\n"
+        "sentence, without control characters; patient identifiers and dates are not in it.\n"
+        "\n"
+        "With --json: {\"answer\", \"reasoning\", \"enough\", \"checks\": {\"claims\", \"held\"},\n"
+        "\"sentences\": [{\"text\", \"part\", \"cites\", \"holds\", \"support\", \"flags\", \"about\",\n"
+        "\"nearest\"}], \"took_ms\", \"context\": {\"question\", \"evidence\": [{\"n\", \"case\",\n"
+        "\"passages\": [{\"section\", \"begin\", \"end\", \"text\", \"state\", \"findings\"}], ...}]}}.\n"
+        "\n"
+        "radscout finds similar cases; it does not diagnose.",
+    .examples = "  radscout ask archive --text \"ring-enhancing lesion\" --modality MR\n"
+                "  radscout ask archive --image film.png --template differential\n"
+                "  radscout ask archive --text \"pneumothorax\" --context-only --budget 800",
+    .options = options, .min_args = 1, .max_args = 1, .run = run,
+};
