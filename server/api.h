@@ -16,6 +16,8 @@ void rs_api_events(rs_exchange *x, rs_server *s);
 
 /* By a worker. */
 void rs_api_search(rs_exchange *x, rs_worker *w);
+void rs_api_context(rs_exchange *x, rs_worker *w);
+void rs_api_ask(rs_exchange *x, rs_worker *w);
 void rs_api_stats(rs_exchange *x, rs_worker *w);
 void rs_api_facets(rs_exchange *x, rs_worker *w);
 void rs_api_case(rs_exchange *x, rs_worker *w);

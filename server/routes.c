@@ -17,6 +17,8 @@ const rs_route rs_routes[] = {
     {RS_HTTP_GET,  "/v1/stats",            NULL,           rs_api_stats,  false},
     {RS_HTTP_GET,  "/v1/facets",           NULL,           rs_api_facets, false},
     {RS_HTTP_POST, "/v1/search",           NULL,           rs_api_search, true},
+    {RS_HTTP_POST, "/v1/context",          NULL,           rs_api_context, true},
+    {RS_HTTP_POST, "/v1/ask",              NULL,           rs_api_ask,    true},
     {RS_HTTP_GET,  "/v1/cases/{key}",      NULL,           rs_api_case,   false},
     {RS_HTTP_GET,  "/v1/images/{key}/{n}", NULL,           rs_api_image,  false},
     {0},

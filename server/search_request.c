@@ -17,6 +17,8 @@ typedef struct {
     const rs_encoder  *encoder;
     rs_arena          *mem;
     rs_err            *err;
+    rs_search_other   *other;      /* may be NULL */
+    void              *ctx;
 } reader;
 
 /* "FIELD: what is wrong", and FIELD by itself. */
@@ -99,6 +101,10 @@ static rs_status set_image(reader *r, const char *field, const void *bytes, size
 
     if (!r->encoder)
         return wrong(r, field, "this server has no model to look at images with");
+    if (p->weight > 0 && r->s->n_pictures < RS_SEARCH_PICTURES) {
+        r->s->pictures[r->s->n_pictures].bytes = bytes;
+        r->s->pictures[r->s->n_pictures++].len = len;
+    }
     if (p->boxed)
         return set_boxed(r, field, bytes, len, p);
     pre = rs_encoder_preprocess(r->encoder);
@@ -458,6 +464,17 @@ static rs_status unknown_field(reader *r, const char *key)
     return wrong(r, key, what);
 }
 
+static rs_status read_other(reader *r, const char *key, const json_t *v)
+{
+    rs_status st = r->other ? r->other(r->ctx, key, v, r->err) : RS_ENOENT;
+
+    if (st == RS_ENOENT)
+        return unknown_field(r, key);
+    if (st == RS_EARG)
+        snprintf(r->s->field, sizeof r->s->field, "%s", key);
+    return st;
+}
+
 static rs_status read_document(reader *r, const char *text, size_t len)
 {
     const char *key;
@@ -474,7 +491,7 @@ static rs_status read_document(reader *r, const char *text, size_t len)
         size_t i = 0;
         while (i < FIELDS && strcmp(fields[i].name, key) != 0)
             i++;
-        st = i < FIELDS ? fields[i].read(r, key, v) : unknown_field(r, key);
+        st = i < FIELDS ? fields[i].read(r, key, v) : read_other(r, key, v);
         if (st != RS_OK)
             break;
     }
@@ -532,8 +549,15 @@ bool rs_search_request_type_known(const char *content_type)
 rs_status rs_search_request_read(rs_search_request *s, const rs_http_request *r,
                                  const rs_encoder *encoder, rs_arena *mem, rs_err *err)
 {
+    return rs_search_request_read_with(s, r, encoder, NULL, NULL, mem, err);
+}
+
+rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_request *r,
+                                      const rs_encoder *encoder, rs_search_other *other, void *ctx,
+                                      rs_arena *mem, rs_err *err)
+{
     const char *type = rs_http_field_of(r, "content-type");
-    reader all = {s, encoder, mem, err};
+    reader all = {s, encoder, mem, err, other, ctx};
     bool positive = false;
     rs_status st;
 

@@ -96,6 +96,7 @@ void rs_server_forget(rs_server *s, rs_conn *c)
     if (c->next)
         c->next->prev = c->prev;
     s->n_conns--;
+    rs_conn_drop_later(c);
     rs_reply_clear(&c->x.reply);
     rs_arena_clear(&c->x.mem);
     rs_http_parser_free(c->parser);
@@ -109,11 +110,13 @@ void rs_server_forget(rs_server *s, rs_conn *c)
 
 /* ---- What workers have done ------------------------------------------ */
 
-static void broadcast(rs_server *s, const rs_buf *bytes)
+/* To those who listen; `asking` ones too, who wait for an answer of their own. */
+static void broadcast(rs_server *s, const rs_buf *bytes, bool asking)
 {
     for (rs_conn *c = s->conns, *next; c; c = next) {
         next = c->next;
-        rs_conn_push(c, bytes);
+        if (asking || !c->x.later)
+            rs_conn_push(c, bytes);
     }
 }
 
@@ -133,7 +136,7 @@ static void end_watch(rs_server *s)
              ",\"passage_generation\":%" PRId64 "}", s->seen.cases, s->seen.images,
              s->seen.image_generation, s->seen.passage_generation);
     rs_sse_event(&b, "archive", id, data);
-    broadcast(s, &b);
+    broadcast(s, &b, false);
     rs_buf_clear(&b);
 }
 
@@ -207,7 +210,7 @@ static void on_tick(uv_timer_t *t)
     if (s->n_streams && now > s->pinged_ms + PING_MS) {
         rs_buf b = {0};
         rs_sse_ping(&b);
-        broadcast(s, &b);
+        broadcast(s, &b, true);
         rs_buf_clear(&b);
         s->pinged_ms = now;
     }
@@ -279,6 +282,8 @@ static void close_handle(uv_handle_t *h)
 
 static void close_handles(rs_server *s)
 {
+    rs_fetcher_close(s->fetcher);
+    s->fetcher = NULL;
     close_handle((uv_handle_t *)&s->listener);
     close_handle((uv_handle_t *)&s->wake);
     close_handle((uv_handle_t *)&s->stop);
@@ -387,7 +392,10 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
         return rs_fail(err, RS_ENOMEM, "no memory for the loop");
     }
     if ((st = rs_config_check(&s->config, err)) != RS_OK ||
-        (st = start_handles(s, err)) != RS_OK || (st = start_listening(s, err)) != RS_OK ||
+        (st = start_handles(s, err)) != RS_OK ||
+        (rs_generators_count(s->plan.service.generators) &&
+         (st = rs_fetcher_new(&s->fetcher, &s->loop, err)) != RS_OK) ||
+        (st = start_listening(s, err)) != RS_OK ||
         (st = rs_jobs_new(&s->jobs, &jobs, err)) != RS_OK) {
         rs_server_free(s);
         return st;
@@ -434,6 +442,16 @@ void rs_server_stop(rs_server *s)
 }
 
 /* ---- For handlers ---------------------------------------------------- */
+
+rs_fetcher *rs_server_fetcher(const rs_server *s)
+{
+    return s->fetcher;
+}
+
+size_t rs_server_answers(const rs_server *s)
+{
+    return (size_t)s->config.answers;
+}
 
 const rs_watch *rs_server_watch(const rs_server *s)
 {

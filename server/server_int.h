@@ -43,6 +43,7 @@ struct rs_conn {
     bool        closed;                  /* the handle is */
     bool        reading;                 /* from the socket */
     bool        keep_alive, head_only;
+    bool        wants_worker;            /* for x.later, as soon as the queue has room */
     bool        given_up;                /* answered for the worker: its reply is not wanted */
     rs_buf      in;                      /* bytes of later requests */
     rs_buf      out;                     /* to be sent */
@@ -69,6 +70,7 @@ struct rs_server {
     uv_timer_t  tick;
     uv_signal_t signal[3];               /* TERM, INT, HUP */
     rs_jobs    *jobs;
+    rs_fetcher *fetcher;                 /* NULL: no generator is set up */
     rs_conn    *conns;
     size_t      n_conns, n_streams;
     rs_metrics  metrics;
@@ -93,6 +95,8 @@ void rs_conn_drain(rs_conn *c);
 void rs_conn_close(rs_conn *c);
 /* Bytes of a stream; a client that does not keep up is closed. */
 void rs_conn_push(rs_conn *c, const rs_buf *bytes);
+/* x.later, if there is one, is over. */
+void rs_conn_drop_later(rs_conn *c);
 
 /* server.c's: the connection's memory may go. */
 void rs_server_forget(rs_server *s, rs_conn *c);

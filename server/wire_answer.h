@@ -1,0 +1,24 @@
+/* wire_answer.h - evidence and checked answers as JSON: one shape for the HTTP API and for
+ * `radscout ask --json`. Functions return NULL on OOM.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef RS_SERVER_WIRE_ANSWER_H
+#define RS_SERVER_WIRE_ANSWER_H
+
+#include "base/json.h"
+#include "engine/check.h"
+#include "engine/prompts.h"
+
+/* rs_context_json, images by the URLs that serve them. */
+json_t *rs_wire_context(const rs_context *c, rs_arena *mem);
+/* {"template", "version", "messages": [{"role", "content"}]} */
+json_t *rs_wire_prompt(const rs_prompt *t, const rs_filled *f);
+/* {"text", "part", "cites", "holds", "support", "flags", "about", "nearest"}; the text is null
+ * where `policy` withholds it. */
+json_t *rs_wire_sentence(const rs_checked *r, rs_check_policy policy);
+/* A list of them; [] where there is not enough that holds. */
+json_t *rs_wire_sentences(const rs_verified *v, rs_check_policy policy);
+/* {"sentence", "n", "case"}: sentence number i (from 0) holds and cites item n. A list. */
+json_t *rs_wire_citations(const rs_verified *v, const rs_context *c);
+
+#endif
