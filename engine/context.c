@@ -128,6 +128,8 @@ static rs_status read_hits(maker *m)
             continue;
         }
         c.item.score = m->r->hits[i].score;
+        if (m->r->hits[i].image)
+            c.item.image = m->r->hits[i].image;          /* the one that was found */
         st = take_folded(m, &m->r->hits[i], &c);
         m->cases[m->n++] = c;
     }
@@ -203,9 +205,9 @@ static void drop_silent(maker *m)
 static void score_all(maker *m)
 {
     double least[RS_CONTEXT_ORIGINS], most[RS_CONTEXT_ORIGINS];
-    const rs_asked *const asked[RS_CONTEXT_ORIGINS] = {&m->s.texts, &m->s.images,
-                                                       &m->s.like[RS_KIND_PASSAGE]};
+    const rs_asked *asked[RS_CONTEXT_ORIGINS];
 
+    rs_context_origins(&m->s, asked);
     for (size_t k = 0; k < RS_CONTEXT_ORIGINS; k++) {
         least[k] = HUGE_VAL;
         most[k] = -HUGE_VAL;
@@ -235,18 +237,22 @@ static void score_all(maker *m)
 /* ---- Which sentences ------------------------------------------------- */
 
 /* Half where the context says it already, by any case. */
-static double gain(const maker *m, size_t at, const rs_candidate *c)
+static double gain(size_t at, const rs_candidate *c)
 {
     double value = c->cited.agreement / (1 + RANK_COST * (double)at);
 
+    return c->said ? value / 2 : value;
+}
+
+static void take(maker *m, rs_candidate *c, size_t *left)
+{
+    c->taken = true;
+    *left -= c->tokens;
     for (size_t i = 0; i < m->n; i++)
         for (size_t r = 0; r < m->cases[i].n; r++) {
-            const rs_candidate *other = &m->cases[i].rows[r];
-            if (other->taken &&
-                rs_shingles_jaccard(&other->shingles, &c->shingles) >= SAID_ALREADY)
-                return value / 2;
+            rs_candidate *other = &m->cases[i].rows[r];
+            other->said |= rs_shingles_jaccard(&other->shingles, &c->shingles) >= SAID_ALREADY;
         }
-    return value;
 }
 
 /* The best sentence of a case that is not taken and fits; NULL where there is none. */
@@ -259,7 +265,7 @@ static rs_candidate *best_of(const maker *m, size_t at, size_t room, double *val
         double g;
         if (c->rows[r].taken || c->rows[r].tokens > room)
             continue;
-        g = gain(m, at, &c->rows[r]);
+        g = gain(at, &c->rows[r]);
         if (!best || g > *value) {
             best = &c->rows[r];
             *value = g;
@@ -282,10 +288,8 @@ static void take_first(maker *m, size_t *left)
             return;
         }
         *left -= c->tokens;
-        if ((best = best_of(m, i, *left, &value)) != NULL) {
-            best->taken = true;
-            *left -= best->tokens;
-        }
+        if ((best = best_of(m, i, *left, &value)) != NULL)
+            take(m, best, left);
     }
 }
 
@@ -312,8 +316,7 @@ static void take_rest(maker *m, size_t *left)
         if (!best)
             return;
         in_contrast += from >= m->n_hits;
-        best->taken = true;
-        *left -= best->tokens;
+        take(m, best, left);
     }
 }
 

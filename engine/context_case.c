@@ -14,6 +14,9 @@
 /* A heading that stands alone is no sentence. */
 enum { HEADING_BYTES = 60, OLDEST_TOLD = 89 };
 
+/* Of one case; the rest of a report so long is not looked at. */
+enum { MOST_SENTENCES = 512 };
+
 typedef struct {
     rs_search_state *s;
     const rs_case   *c;
@@ -105,14 +108,22 @@ static bool same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+void rs_context_origins(const rs_search_state *s, const rs_asked *out[RS_CONTEXT_ORIGINS])
+{
+    out[0] = &s->texts;
+    out[1] = &s->images;
+    out[2] = &s->regions;
+    out[3] = &s->like[RS_KIND_PASSAGE];
+}
+
 /* The cosines of the passage that the sentence stands in. */
 static void compare(const reader *r, rs_candidate *c)
 {
     const rs_search_state *s = r->s;
-    const rs_asked *const asked[RS_CONTEXT_ORIGINS] = {&s->texts, &s->images,
-                                                       &s->like[RS_KIND_PASSAGE]};
+    const rs_asked *asked[RS_CONTEXT_ORIGINS];
     const size_t dim = s->a->encoder.dim;
 
+    rs_context_origins(s, asked);
     for (size_t i = 0; r->vectors && i < r->n_passages && !c->compared; i++) {
         const rs_passage *p = &r->passages[i];
         if (!same(p->section, c->cited.section) || p->begin > c->cited.begin ||
@@ -197,7 +208,8 @@ static rs_status add_range(reader *r, const char *section, const char *text, siz
 {
     rs_status st = RS_OK;
 
-    for (size_t at = skip_bullet(text, begin, end); st == RS_OK && at < end;) {
+    for (size_t at = skip_bullet(text, begin, end);
+         st == RS_OK && at < end && r->out->n < MOST_SENTENCES;) {
         size_t next = rs_sentence_end(text, at, end), last = next;
         while (last > at && isspace((unsigned char)text[last - 1]))
             last--;
@@ -248,7 +260,7 @@ static rs_status add_facts(reader *r)
     i->view = clean(r, c->view);
     i->sex = clean(r, c->sex);
     i->tier = c->tier;
-    if (y > OLDEST_TOLD)
+    if (floor(y) > OLDEST_TOLD)
         i->age = "over 89 years";
     else if (y >= 0)
         i->age = y < 2 ? rs_arena_sprintf(r->s->mem, "%.0f months", floor(12 * y))

@@ -13,8 +13,11 @@
 #include "engine/search_int.h"
 #include "engine/shingle.h"
 
-/* Query vectors of three origins, whose cosines lie in different ranges. */
-enum { RS_CONTEXT_ORIGINS = 3 };
+/* Query vectors of four origins, whose cosines lie in different ranges. */
+enum { RS_CONTEXT_ORIGINS = 4 };
+
+/* The origins of a search. */
+void rs_context_origins(const rs_search_state *s, const rs_asked *out[RS_CONTEXT_ORIGINS]);
 
 typedef struct {
     rs_cited    cited;
@@ -23,7 +26,7 @@ typedef struct {
     double      worth;                           /* its section's */
     rs_shingles shingles;
     size_t      tokens;                          /* of its line */
-    bool        taken;
+    bool        taken, said;                     /* said: by one that is taken */
 } rs_candidate;
 
 typedef struct {

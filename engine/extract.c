@@ -96,6 +96,12 @@ rs_status rs_extract_stems(rs_extractor *x, const char *text, rs_shingles *out, 
     return rs_shingles_make(out, tokens, kept, 1, x->mem) ? RS_OK : rs_extract_no_memory(x);
 }
 
+void rs_extract_mark(rs_extractor *x, rs_sayable *row)
+{
+    row->said = true;
+    x->said[x->n_said++] = row;
+}
+
 static rs_status collect(rs_extractor *x)
 {
     size_t n = 0;
@@ -103,7 +109,8 @@ static rs_status collect(rs_extractor *x)
     for (size_t i = 0; i < x->c->n; i++)
         n += x->c->items[i].n_sentences;
     x->rows = rs_new(x->mem, rs_sayable, n + 1);
-    if (!x->rows)
+    x->said = rs_new(x->mem, const rs_sayable *, n + 1);
+    if (!x->rows || !x->said)
         return rs_extract_no_memory(x);
     for (size_t i = 0; i < x->c->n; i++)
         for (size_t k = 0; k < x->c->items[i].n_sentences; k++) {
@@ -227,9 +234,9 @@ static bool nothing_new(const rs_extractor *x, const rs_cited *c)
 {
     for (size_t m = 0; m < c->n_mentions; m++) {
         bool said = false;
-        for (size_t i = 0; i < x->n && !said; i++)
-            for (size_t k = 0; x->rows[i].said && k < x->rows[i].cited->n_mentions; k++)
-                said |= strcmp(x->rows[i].cited->mentions[k].finding, c->mentions[m].finding) == 0;
+        for (size_t i = 0; i < x->n_said && !said; i++)
+            for (size_t k = 0; k < x->said[i]->cited->n_mentions; k++)
+                said |= strcmp(x->said[i]->cited->mentions[k].finding, c->mentions[m].finding) == 0;
         if (!said)
             return false;
     }
@@ -243,9 +250,9 @@ static bool fits(const rs_extractor *x, const rs_sayable *row, const choice *how
     if (row->said || row->item->contrast || !how->section(row->cited->section) ||
         row->cited->words < how->asked)
         return false;
-    for (size_t i = 0; i < x->n; i++) {
-        const rs_sayable *other = &x->rows[i];
-        if (!other->said || other->item->contrast)
+    for (size_t i = 0; i < x->n_said; i++) {
+        const rs_sayable *other = x->said[i];
+        if (other->item->contrast)
             continue;
         of_case += other->item == row->item && how->section(other->cited->section);
         if (rs_shingles_jaccard(&other->words, &row->words) >= SAID ||
@@ -261,11 +268,10 @@ static double marginal(const rs_extractor *x, const rs_sayable *row)
 {
     double like = 0;
 
-    for (size_t i = 0; i < x->n; i++)
-        if (x->rows[i].said) {
-            double j = rs_shingles_jaccard(&x->rows[i].words, &row->words);
-            like = j > like ? j : like;
-        }
+    for (size_t i = 0; i < x->n_said; i++) {
+        double j = rs_shingles_jaccard(&x->said[i]->words, &row->words);
+        like = j > like ? j : like;
+    }
     return RS_MMR * row->cited->agreement / 4 - (1 - RS_MMR) * like;
 }
 
@@ -284,7 +290,7 @@ static rs_status say_best(rs_extractor *x, const choice *how)
         }
         if (!best)
             break;
-        best->said = true;
+        rs_extract_mark(x, best);
         st = rs_extract_say(x, RS_SAY_QUOTE, rs_extract_quote(x, best->cited),
                             rs_extract_cites(x, (rs_items)1 << (best->item->number - 1)));
         if (st != RS_OK)

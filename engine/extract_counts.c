@@ -477,7 +477,7 @@ rs_status rs_extract_for_against(rs_extractor *x)
             if (!best || (against && best->cited->words <= 0) ||
                 rs_shingles_within(&best->words, &d.rows[i].stems) >= 1)
                 continue;
-            best->said = true;
+            rs_extract_mark(x, best);
             cites = rs_extract_cites(x, bit_of(best->item));
             st = against ? rs_extract_say(x, RS_SAY_AGAINST, d.rows[i].name,
                                           rs_extract_quote(x, best->cited), cites)

@@ -19,7 +19,7 @@ typedef struct {
     const rs_cited        *cited;
     rs_shingles            words;        /* its stems */
     size_t                 n_words;
-    bool                   said;
+    bool                   said;         /* see rs_extract_mark */
 } rs_sayable;
 
 typedef struct {
@@ -29,6 +29,7 @@ typedef struct {
     rs_arena *mem;
     rs_err   *err;
     rs_sayable *rows;  size_t n;         /* of all items */
+    const rs_sayable **said;  size_t n_said;     /* of them, in order */
     void       *out;   size_t n_out, cap_out;
     const char *part;
 } rs_extractor;
@@ -44,6 +45,8 @@ const char *rs_extract_cites(rs_extractor *x, rs_items items);
 size_t    rs_extract_count(rs_items items);
 /* A sentence without the full stop at its end. */
 const char *rs_extract_quote(rs_extractor *x, const rs_cited *c);
+/* It is said now. */
+void rs_extract_mark(rs_extractor *x, rs_sayable *row);
 /* Stems of a text, small words left out, as a set. */
 rs_status rs_extract_stems(rs_extractor *x, const char *text, rs_shingles *out, size_t *n);
 /* The sayable sentence of `items` that agrees best with the query; negated ones alone or none

@@ -190,18 +190,26 @@ static bool same_file(const picture *a, const picture *b)
     return a->sha256 && b->sha256 && strcmp(a->sha256, b->sha256) == 0;
 }
 
-static bool twins(folding *f, picture *a, picture *b)
+double rs_twin_cosine(bool hashed, unsigned bits)
 {
-    const unsigned bits = rs_phash_distance(a->phash, b->phash);
-
-    if (!a->hashed || !b->hashed)
-        return same_file(a, b) || vectors_near(f, a, b, ALONE);
-    if (bits == 0 && same_file(a, b))            /* equal files have equal hashes */
-        return true;
+    if (!hashed)
+        return (double)ALONE;
     for (int i = 0; i < NEARNESSES; i++)
         if (bits <= near_enough[i].bits)
-            return vectors_near(f, a, b, near_enough[i].cosine);
-    return false;
+            return (double)near_enough[i].cosine;
+    return 2;
+}
+
+static bool twins(folding *f, picture *a, picture *b)
+{
+    const bool hashed = a->hashed && b->hashed;
+    const unsigned bits = rs_phash_distance(a->phash, b->phash);
+
+    const double least = rs_twin_cosine(hashed, bits);
+
+    if ((!hashed || bits == 0) && same_file(a, b))           /* equal files have equal hashes */
+        return true;
+    return least <= 1 && vectors_near(f, a, b, (float)least);
 }
 
 /* Has every picture of `a` a twin among those of `b`? As far as they are looked at. */

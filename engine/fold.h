@@ -34,6 +34,8 @@
 #include "engine/archive.h"
 #include "engine/db.h"
 
+#include <stdbool.h>
+
 typedef enum { RS_FOLD_ITSELF, RS_FOLD_PATIENT, RS_FOLD_PICTURE } rs_fold_why;
 
 const char *rs_fold_why_text(rs_fold_why why);   /* "same patient", "same picture"; "" */
@@ -51,6 +53,10 @@ typedef struct {
  * RS_ENOMEM. */
 rs_status rs_fold_rows(rs_archive *a, const int64_t *cases, size_t n, bool patients,
                        bool pictures, rs_arena *mem, rs_fold **out, rs_err *err);
+
+/* The cosine from which on two images are twins whose perceptual hashes differ in so many bits, or
+ * that have none; above 1: never. */
+double rs_twin_cosine(bool hashed, unsigned bits);
 
 /* Could `patient` be somebody? Not NULL, "", "unknown", "anonymous" and the like. */
 bool rs_patient_known(const char *patient);

@@ -128,3 +128,26 @@ double rs_randomisation_test(const double *a, const double *b, size_t n, size_t 
     }
     return (double)as_far / (double)(rounds + 1);
 }
+
+void rs_holm(double *p, size_t n)
+{
+    double least = 0;
+    size_t left = 0;
+
+    for (size_t i = 0; i < n; i++)
+        left += isnan(p[i]) ? 0u : 1u;
+    /* The smallest that is left, n times; done ones are negative until the end. */
+    for (; left > 0; left--) {
+        size_t at = n;
+        for (size_t i = 0; i < n; i++)
+            if (p[i] >= 0 && (at == n || p[i] < p[at]))
+                at = i;
+        if (at == n)
+            break;
+        least = fmax(least, fmin(1, p[at] * (double)left));
+        p[at] = -1 - least;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (p[i] < 0)
+            p[i] = -1 - p[i];
+}

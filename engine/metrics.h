@@ -46,4 +46,9 @@ rs_interval rs_bootstrap(const double *x, size_t n, size_t rounds, uint64_t seed
 double rs_randomisation_test(const double *a, const double *b, size_t n, size_t rounds,
                              uint64_t seed);
 
+/* The p of n tests made at once, each put up to what it is worth among them (Holm 1979,
+ * stepwise: the i-th smallest times n - i, never below the one before it, at most 1). In
+ * place; NaN stays and does not count. */
+void rs_holm(double *p, size_t n);
+
 #endif

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ask_query.h"
 
+#include "base/alloc.h"
 #include "base/bytes.h"
 #include "engine/filter.h"
 #include "query_images.h"
@@ -147,7 +148,8 @@ int rs_cli_query(rs_cli *c, rs_query_wish wish, rs_query_then *then)
     if (!rs_model_pool(&pool, c, &code))
         return code;
     code = RS_EXIT_OK;
-    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK || rs_cli_lexicon(c, a, &err) != RS_OK ||
+    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK ||
+        rs_cli_lexicon(c, a, &err) != RS_OK ||
         ((with_texts || with_images) && rs_model_open(&e, c, a, NULL, &err) != RS_OK) ||
         (with_images && rs_query_images_load(&images, c, e, pool, &q, &err) != RS_OK)) {
         code = rs_cli_fail(c, &err);

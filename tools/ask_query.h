@@ -15,15 +15,16 @@
     {"text", 0, "TEXT", "words to look for; \"a phrase\", -without, begin* and column:word are\n" \
                         "understood; may be given several times, as the next two"}, \
     {"image", 0, "FILE", "an image to look for"}, \
-    {"box", 0, "X0,Y0,X1,Y1", "of the image before it, look for what is in this box, anywhere in\n" \
-                              "an image: fractions of its width and height, or pixels if above 1"}, \
+    {"box", 0, "X0,Y0,X1,Y1", "of the image before it, look for what is in this box, anywhere\n" \
+                              "in an image: fractions of its width and height, or pixels if\n" \
+                              "above 1"}, \
     {"like", 0, "CASE", "look for cases like this one of the archive"}, \
     {"not-text", 0, "TEXT", "words that are not wanted: what matches them sinks"}, \
     {"not-image", 0, "FILE", "an image that is not wanted: what looks like it sinks"}, \
     {"not-like", 0, "CASE", "a case that is not wanted"}, \
     {"k", 'k', "N", "hits wanted (default 10)"}, \
-    {"filter", 0, "EXPR", \
-     "only cases that pass, as in \"modality:CT not sex:F date:2020..2023\""}, \
+    {"filter", 0, "EXPR", "only cases that pass, as in\n" \
+                          "\"modality:CT not sex:F date:2020..2023\""}, \
     {"modality", 0, "M", "only cases of this modality"}, \
     {"body-part", 0, "B", "only cases of this body part"}, \
     {"view", 0, "V", "only cases of this view"}, \
@@ -41,9 +42,8 @@
     {"keep-duplicates", 0, NULL, "nearly the same pictures stand for themselves"}, \
     {"diversity", 0, "D", "0 to 1: how much likeness to the hits before counts against one"}, \
     {"contrast", 0, NULL, "for each hit, the nearest case of another diagnosis"}, \
-    {"false-alarm", 0, "P", \
-     "say \"nothing similar enough\" of so many of the queries that are like\n" \
-     "the archive's own cases (default 0.05; 0: never say it)"}, \
+    {"false-alarm", 0, "P", "say \"nothing similar enough\" of so many of the queries that are\n" \
+                            "like the archive's own cases (default 0.05; 0: never say it)"}, \
     {"plain", 0, NULL, "textbook BM25 over all text: no reading of the query, no synonyms"}, \
     {"deadline", 0, "S", "seconds that words are looked for at most, 0 without end (default 10)"}, \
     RS_LEXICON_OPTION, \

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "beir.h"
 
-#include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "lines.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,66 +13,7 @@ enum { MAX_GRADE = 1000 };
 
 /* ---- Lines ----------------------------------------------------------- */
 
-typedef struct {
-    rs_arena   *mem;
-    const char *path;
-    void       *rows;
-    size_t      n, cap, size;      /* of `size` bytes each */
-} table;
-
-/* Room for one more row, zeroed; NULL on OOM. */
-static void *grow(table *t)
-{
-    if (t->n == t->cap) {
-        size_t cap = t->cap ? 2 * t->cap : 256;
-        void *more = rs_arena_alloc(t->mem, cap, t->size);
-        if (!more)
-            return NULL;
-        if (t->n)
-            memcpy(more, t->rows, t->n * t->size);
-        t->rows = more;
-        t->cap = cap;
-    }
-    return (char *)t->rows + t->n++ * t->size;
-}
-
-static rs_status no_memory(const table *t, rs_err *err)
-{
-    return rs_fail(err, RS_ENOMEM, "%s: no memory", t->path);
-}
-
-typedef rs_status take_line(table *t, const char *line, size_t len, size_t number, rs_err *err);
-
-/* `take` for each line of FOLDER/NAME that is not empty. */
-static rs_status each_line(table *t, const char *folder, const char *name, take_line *take,
-                           rs_err *err)
-{
-    rs_map m = {0};
-    char *path = rs_path_join(folder, name);
-    rs_status st;
-    size_t number = 0;
-
-    t->path = path ? rs_arena_strdup(t->mem, path) : NULL;
-    rs_free(path);
-    if (!t->path)
-        return rs_fail(err, RS_ENOMEM, "%s: no memory", name);
-    if ((st = rs_map_open(&m, t->path, err)) != RS_OK)
-        return st;
-    for (size_t at = 0; st == RS_OK && at < m.len;) {
-        const char *line = (const char *)m.data + at, *end = memchr(line, '\n', m.len - at);
-        size_t len = end ? (size_t)(end - line) : m.len - at;
-        at += len + 1;
-        while (len && line[len - 1] == '\r')
-            len--;
-        number++;
-        if (len)
-            st = take(t, line, len, number, err);
-    }
-    rs_map_close(&m);
-    return st;
-}
-
-static rs_status take_text(table *t, const char *line, size_t len, size_t number, rs_err *err)
+static rs_status take_text(rs_lines *t, const char *line, size_t len, size_t number, rs_err *err)
 {
     char where[32];
     rs_beir_text *row;
@@ -91,53 +32,86 @@ static rs_status take_text(table *t, const char *line, size_t len, size_t number
         json_decref(v);
         return rs_fail(err, RS_ECORRUPT, "%s: %s: wanted texts _id and text", t->path, where);
     }
-    row = grow(t);
+    row = rs_lines_grow(t);
     if (row)
         *row = (rs_beir_text){
             rs_arena_strdup(t->mem, id),
             title && *title ? rs_arena_strdup(t->mem, title) : NULL,
             rs_arena_strdup(t->mem, text)};
     st = row && row->id && row->text && (row->title || !title || !*title)
-       ? RS_OK : no_memory(t, err);
+       ? RS_OK : rs_lines_no_memory(t, err);
     json_decref(v);
     return st;
 }
 
-/* The number in line[0, len), if it is one. */
-static bool grade_of(const char *text, size_t len, int *out)
-{
-    char digits[16], *end;
-    long v;
-
-    if (len == 0 || len >= sizeof digits)
-        return false;
-    memcpy(digits, text, len);
-    digits[len] = '\0';
-    v = strtol(digits, &end, 10);
-    *out = (int)v;
-    return !*end && v >= -MAX_GRADE && v <= MAX_GRADE;
-}
-
-static rs_status take_judgement(table *t, const char *line, size_t len, size_t number, rs_err *err)
+static rs_status take_judgement(rs_lines *t, const char *line, size_t len, size_t number,
+                                rs_err *err)
 {
     const char *first = memchr(line, '\t', len), *second;
     rs_beir_judgement *row;
     int grade;
 
     second = first ? memchr(first + 1, '\t', len - (size_t)(first + 1 - line)) : NULL;
-    if (!second || !grade_of(second + 1, len - (size_t)(second + 1 - line), &grade)) {
+    if (!second || !rs_lines_number(second + 1, len - (size_t)(second + 1 - line), MAX_GRADE,
+                                    &grade)) {
         if (number == 1)
             return RS_OK;                               /* the header */
         return rs_fail(err, RS_ECORRUPT, "%s: line %zu: wanted query, document and grade, tabs "
                        "between", t->path, number);
     }
-    row = grow(t);
+    row = rs_lines_grow(t);
     if (!row)
-        return no_memory(t, err);
+        return rs_lines_no_memory(t, err);
     *row = (rs_beir_judgement){
         rs_arena_strndup(t->mem, line, (size_t)(first - line)),
         rs_arena_strndup(t->mem, first + 1, (size_t)(second - first - 1)), grade};
-    return row->query && row->document ? RS_OK : no_memory(t, err);
+    return row->query && row->document ? RS_OK : rs_lines_no_memory(t, err);
+}
+
+/* TREC's form: query, a number that is not used, document, grade; blanks between. */
+static rs_status take_trec_judgement(rs_lines *t, const char *line, size_t len, size_t number,
+                                     rs_err *err)
+{
+    enum { QUERY, UNUSED, DOCUMENT, GRADE, FIELDS };
+    const char *end = line + len, *at = line, *field[FIELDS + 1] = {NULL};
+    size_t n = 0, lengths[FIELDS + 1];
+    rs_beir_judgement *row;
+    int grade;
+
+    while (n <= FIELDS && (field[n] = rs_lines_field(&at, end))) {
+        lengths[n] = (size_t)(at - field[n]);
+        n++;
+    }
+    if (n == 0)
+        return RS_OK;
+    if (n != FIELDS)
+        return rs_fail(err, RS_ECORRUPT, "%s: line %zu: wanted 4 fields, query 0 document grade, "
+                       "found %s", t->path, number, n > FIELDS ? "more" : "fewer");
+    if (!rs_lines_number(field[GRADE], lengths[GRADE], MAX_GRADE, &grade))
+        return rs_fail(err, RS_ECORRUPT, "%s: line %zu: field 4, the grade: '%.*s' is no whole "
+                       "number", t->path, number, (int)(lengths[GRADE] > 60 ? 60 : lengths[GRADE]),
+                       field[GRADE]);
+    row = rs_lines_grow(t);
+    if (!row)
+        return rs_lines_no_memory(t, err);
+    *row = (rs_beir_judgement){
+        rs_arena_strndup(t->mem, field[QUERY], lengths[QUERY]),
+        rs_arena_strndup(t->mem, field[DOCUMENT], lengths[DOCUMENT]), grade};
+    return row->query && row->document ? RS_OK : rs_lines_no_memory(t, err);
+}
+
+/* NAME of FOLDER/qrels/NAME.tsv, or a file of its own. */
+static rs_status read_judgements(rs_lines *t, const char *folder, const char *qrels, rs_err *err)
+{
+    const size_t len = strlen(qrels);
+    const char *name;
+
+    if (rs_file_exists(qrels) && !rs_is_folder(qrels))
+        return rs_lines_each(t, NULL, qrels, len > 4 && strcmp(qrels + len - 4, ".tsv") == 0
+                             ? take_judgement : take_trec_judgement, err);
+    if (!(name = rs_arena_sprintf(t->mem, "qrels/%s.tsv", qrels)))
+        return rs_fail(err, RS_ENOMEM, "%s: no memory", folder);
+    return rs_lines_each(t, folder, name, take_judgement, err);
 }
 
 /* ---- The collection -------------------------------------------------- */
@@ -156,12 +130,12 @@ static int by_id(const void *a, const void *b)
 }
 
 /* Sorted copies of the ids must differ: a document twice would be found twice. */
-static rs_status check_ids(const table *t, rs_err *err)
+static rs_status check_ids(const rs_lines *t, rs_err *err)
 {
     rs_beir_text *sorted = rs_new(t->mem, rs_beir_text, t->n + 1);
 
     if (!sorted)
-        return no_memory(t, err);
+        return rs_lines_no_memory(t, err);
     if (t->n)
         memcpy(sorted, t->rows, t->n * sizeof *sorted);
     qsort(sorted, t->n, sizeof *sorted, by_id);
@@ -221,20 +195,17 @@ static size_t keep_judged(const rs_beir *b, rs_beir_text *queries, size_t n)
 rs_status rs_beir_load(rs_beir *out, const char *folder, const char *qrels, rs_arena *mem,
                        rs_err *err)
 {
-    table documents = {.mem = mem, .size = sizeof(rs_beir_text)};
-    table queries = {.mem = mem, .size = sizeof(rs_beir_text)};
-    table judgements = {.mem = mem, .size = sizeof(rs_beir_judgement)};
-    const char *name = rs_arena_sprintf(mem, "qrels/%s.tsv", qrels);
+    rs_lines documents = {.mem = mem, .size = sizeof(rs_beir_text)};
+    rs_lines queries = {.mem = mem, .size = sizeof(rs_beir_text)};
+    rs_lines judgements = {.mem = mem, .size = sizeof(rs_beir_judgement)};
     rs_status st;
 
     *out = (rs_beir){0};
-    if (!name)
-        return rs_fail(err, RS_ENOMEM, "%s: no memory", folder);
-    if ((st = each_line(&documents, folder, "corpus.jsonl", take_text, err)) != RS_OK ||
+    if ((st = rs_lines_each(&documents, folder, "corpus.jsonl", take_text, err)) != RS_OK ||
         (st = check_ids(&documents, err)) != RS_OK ||
-        (st = each_line(&queries, folder, "queries.jsonl", take_text, err)) != RS_OK ||
+        (st = rs_lines_each(&queries, folder, "queries.jsonl", take_text, err)) != RS_OK ||
         (st = check_ids(&queries, err)) != RS_OK ||
-        (st = each_line(&judgements, folder, name, take_judgement, err)) != RS_OK)
+        (st = read_judgements(&judgements, folder, qrels, err)) != RS_OK)
         return st;
     if (judgements.n)
         qsort(judgements.rows, judgements.n, sizeof(rs_beir_judgement), by_query);
@@ -245,6 +216,7 @@ rs_status rs_beir_load(rs_beir *out, const char *folder, const char *qrels, rs_a
     out->n_queries = keep_judged(out, queries.rows, queries.n);
     out->queries = queries.rows;
     if (out->n_queries == 0)
-        return rs_fail(err, RS_ECORRUPT, "%s: %s judges no query of queries.jsonl", folder, name);
+        return rs_fail(err, RS_ECORRUPT, "%s: %s judges no query of queries.jsonl", folder,
+                       judgements.path);
     return RS_OK;
 }

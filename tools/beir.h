@@ -26,7 +26,8 @@ typedef struct {
     const rs_beir_judgement *judgements;  size_t n_judgements;  /* by query, then document */
 } rs_beir;
 
-/* All of it in `mem`. `qrels`: NAME of the judgements, "test" as a rule. RS_ENOENT,
+/* All of it in `mem`. `qrels`: NAME of the judgements, "test" as a rule, or a file: in BEIR's
+ * form where it ends with .tsv, else in TREC's ("query 0 document grade"). RS_ENOENT,
  * RS_ECORRUPT (names file and line), RS_ELIMIT, RS_EIO, RS_ENOMEM. */
 rs_status rs_beir_load(rs_beir *out, const char *folder, const char *qrels, rs_arena *mem,
                        rs_err *err);

@@ -340,9 +340,10 @@ const rs_command rs_command_ask = {
         "sentence, without control characters; patient identifiers and dates are not in it.\n"
         "\n"
         "With --json: {\"answer\", \"reasoning\", \"enough\", \"checks\": {\"claims\", \"held\"},\n"
-        "\"sentences\": [{\"text\", \"part\", \"cites\", \"holds\", \"support\", \"flags\", \"about\",\n"
-        "\"nearest\"}], \"took_ms\", \"context\": {\"question\", \"evidence\": [{\"n\", \"case\",\n"
-        "\"passages\": [{\"section\", \"begin\", \"end\", \"text\", \"state\", \"findings\"}], ...}]}}.\n"
+        "\"sentences\": [{\"text\", \"part\", \"cites\", \"holds\", \"support\", \"flags\",\n"
+        "\"about\", \"nearest\"}], \"took_ms\", \"context\": {\"question\",\n"
+        "\"evidence\": [{\"n\", \"case\", \"passages\": [{\"section\", \"begin\", \"end\",\n"
+        "\"text\", \"state\", \"findings\"}], ...}]}}.\n"
         "\n"
         "radscout finds similar cases; it does not diagnose.",
     .examples = "  radscout ask archive --text \"ring-enhancing lesion\" --modality MR\n"

@@ -1,183 +1,228 @@
-/* cmd_eval.c - radscout eval --beir FOLDER [--bm25-only] ...
+/* cmd_eval.c - radscout eval --beir FOLDER | --labels MANIFEST | --archive ARCHIVE
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/alloc.h"
-#include "base/bytes.h"
-#include "base/json.h"
 #include "commands.h"
-#include "engine/metrics.h"
-#include "eval.h"
+#include "eval_say.h"
+#include "eval_source.h"
 #include "lexicon_folder.h"
+#include "model.h"
 #include "scratch_folder.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 10000, SEED = 1, MAX_RUNS = 2 };
+enum { MAX_RUNS = 12 };
 
-/* ---- What is said ---------------------------------------------------- */
+typedef struct {
+    rs_cli         *cli;
+    rs_eval_source  from;
+    size_t          k, depth;
+    rs_eval_run     runs[MAX_RUNS];
+    size_t          n_runs, n_asked;          /* asked: the rest comes from files */
+} evaluation;
 
-static double *values_of(const rs_eval_run *run, size_t n, size_t which, rs_arena *mem)
+/* ---- What is asked for ------------------------------------------------ */
+
+static bool read_by(evaluation *v)
 {
-    double *x = rs_new(mem, double, n);
+    static const struct { const char *name; rs_eval_by by; } names[] = {
+        {"image", RS_EVAL_BY_IMAGE}, {"text", RS_EVAL_BY_TEXT}, {"both", RS_EVAL_BY_BOTH},
+        {"label", RS_EVAL_BY_LABEL}};
+    const char *by = rs_cli_value(v->cli, "by", "image");
 
-    for (size_t i = 0; x && i < n; i++)
-        x[i] = rs_eval_metric(&run->answers[i], which);
-    return x;
-}
-
-/* p of "both runs are one", 1 for a run alone; NaN on OOM. */
-static double difference_p(const rs_eval_run *runs, size_t n, size_t which, rs_arena *mem)
-{
-    double *a = values_of(&runs[0], n, which, mem), *b = values_of(&runs[1], n, which, mem);
-
-    return a && b ? rs_randomisation_test(a, b, n, ROUNDS, SEED) : NAN;
-}
-
-static rs_interval interval_of(const rs_eval_run *run, size_t n, size_t which, rs_arena *mem)
-{
-    double *x = values_of(run, n, which, mem);
-
-    return x ? rs_bootstrap(x, n, ROUNDS, SEED) : (rs_interval){NAN, NAN, NAN};
-}
-
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
-static int print_json(rs_cli *c, const rs_beir *b, size_t k, const rs_eval_run *runs, size_t n_runs)
-{
-    json_t *list = json_array(), *differences = json_object(), *all;
-    char name[32];
-
-    for (size_t r = 0; r < n_runs; r++) {
-        json_t *o = json_pack("{s:s,s:o}", "name", runs[r].name, "ms_per_query",
-                              number(1e3 * runs[r].seconds / (double)b->n_queries));
-        for (size_t m = 0; m < RS_EVAL_N_METRICS; m++) {
-            rs_interval i = interval_of(&runs[r], b->n_queries, m, rs_cli_arena(c));
-            json_object_set_new(o, rs_eval_metric_name(m, k, name), json_pack("{s:o,s:o,s:o}",
-                "mean", number(i.mean), "low", number(i.low), "high", number(i.high)));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(by, names[i].name) == 0) {
+            v->from.by = names[i].by;
+            return true;
         }
-        json_array_append_new(list, o);
-    }
-    for (size_t m = 0; n_runs == 2 && m < RS_EVAL_N_METRICS; m++)
-        json_object_set_new(differences, rs_eval_metric_name(m, k, name),
-                            number(difference_p(runs, b->n_queries, m, rs_cli_arena(c))));
-    all = json_pack("{s:I,s:I,s:I,s:I,s:o,s:o}", "documents", (json_int_t)b->n_documents,
-                    "queries", (json_int_t)b->n_queries, "judgements",
-                    (json_int_t)b->n_judgements, "k", (json_int_t)k, "configurations", list,
-                    "p", differences);
-    return rs_cli_print_json(c, all);
+    rs_cli_usage(v->cli, "--by wants image, text, both or label, not '%s'", by);
+    return false;
 }
 
-static int print_table(rs_cli *c, const rs_beir *b, size_t k, const rs_eval_run *runs,
-                       size_t n_runs)
+/* The names parted by commas. */
+static bool add_runs(evaluation *v, const char *names)
 {
-    char name[32];
+    char *list = rs_arena_strdup(rs_cli_arena(v->cli), names), *save = NULL;
 
-    printf("%zu documents, %zu queries, %zu judgements; 95%% bootstrap intervals\n\n%-10s",
-           b->n_documents, b->n_queries, b->n_judgements, "");
-    for (size_t r = 0; r < n_runs; r++)
-        printf("  %-24s", runs[r].name);
-    printf("%s\n", n_runs == 2 ? "  p" : "");
-    for (size_t m = 0; m < RS_EVAL_N_METRICS; m++) {
-        printf("%-10s", rs_eval_metric_name(m, k, name));
-        for (size_t r = 0; r < n_runs; r++) {
-            rs_interval i = interval_of(&runs[r], b->n_queries, m, rs_cli_arena(c));
-            printf("  %.4f [%.4f, %.4f]", i.mean, i.low, i.high);
+    for (char *name = list ? strtok_r(list, ",", &save) : NULL; name;
+         name = strtok_r(NULL, ",", &save)) {
+        if (v->n_runs == MAX_RUNS) {
+            rs_cli_usage(v->cli, "no more than %d configurations at once", MAX_RUNS);
+            return false;
         }
-        if (n_runs == 2)
-            printf("  %.4f", difference_p(runs, b->n_queries, m, rs_cli_arena(c)));
-        putchar('\n');
+        if (!rs_eval_run_of(&v->runs[v->n_runs], name)) {
+            rs_cli_usage(v->cli, "--compare: there is no configuration '%s'; wanted bm25, read, "
+                         "rrf, minmax, zscore, atan, early (with +N: N rescored) or a probe", name);
+            return false;
+        }
+        v->from.vectors |= !v->runs[v->n_runs].words_only;
+        if (v->runs[v->n_runs++].words_only && !v->from.beir && v->from.by == RS_EVAL_BY_IMAGE) {
+            rs_cli_usage(v->cli, "%s looks for words, and --by image asks without any", name);
+            return false;
+        }
     }
-    printf("%-10s", "ms/query");
-    for (size_t r = 0; r < n_runs; r++)
-        printf("  %-24.2f", 1e3 * runs[r].seconds / (double)b->n_queries);
-    putchar('\n');
-    return RS_EXIT_OK;
+    return list && v->n_runs > 0;
 }
 
-/* ---- The command ----------------------------------------------------- */
-
-static rs_status evaluate(rs_cli *c, const char *folder, const rs_beir *b, size_t k,
-                          size_t depth, rs_eval_run *runs, size_t n_runs, rs_err *err)
+static bool read_options(evaluation *v)
 {
-    const char *run_file = rs_cli_value(c, "run", NULL);
-    const char *per_query = rs_cli_value(c, "per-query", NULL);
-    rs_archive *a = NULL;
-    rs_status st;
+    rs_cli *c = v->cli;
+    const char *usual = rs_fusion_name(rs_query_default().fusion);
+    long long k, depth, queries, seed;
+    bool asks_words;
 
-    if ((st = rs_archive_open(&a, folder, RS_ARCHIVE_WRITE, err)) != RS_OK ||
-        (st = rs_cli_lexicon(c, a, err)) != RS_OK || (st = rs_eval_index(a, b, err)) != RS_OK)
-        goto done;
-    for (size_t r = 0; st == RS_OK && r < n_runs; r++)
-        st = rs_eval_ask(a, b, k, depth, &runs[r], rs_cli_arena(c), err);
+    v->from.beir = rs_cli_value(c, "beir", NULL);
+    v->from.labels = rs_cli_value(c, "labels", NULL);
+    v->from.archive = rs_cli_value(c, "archive", NULL);
+    if (!!v->from.beir + !!v->from.labels + !!v->from.archive != 1) {
+        rs_cli_usage(c, "wants one of --beir FOLDER, --labels MANIFEST, --archive ARCHIVE");
+        return false;
+    }
+    asks_words = v->from.beir && !rs_cli_value(c, "compare", NULL) &&
+                 !rs_cli_value(c, "model", NULL);
+    if (v->from.beir)
+        usual = rs_cli_flag(c, "bm25-only") ? "bm25"
+              : asks_words ? "bm25,read"
+              : rs_arena_sprintf(rs_cli_arena(c), "bm25,read,%s", usual);
+    if (!usual || !read_by(v) || !add_runs(v, rs_cli_value(c, "compare", usual)) ||
+        !rs_cli_number(c, "k", 1, 1000, 10, &k) ||
+        !rs_cli_number(c, "depth", 1, 10000, v->from.vectors ? 100 : 1000, &depth) ||
+        !rs_cli_number(c, "queries", 1, 100000, 500, &queries) ||
+        !rs_cli_number(c, "seed", 0, 1LL << 62, 1, &seed))
+        return false;
+    v->k = (size_t)k;
+    v->depth = (size_t)(depth < k ? k : depth);
+    v->from.queries = (size_t)queries;
+    v->from.seed = (uint64_t)seed;
+    v->n_asked = v->n_runs;
+    return true;
+}
+
+/* --weights and --run-in. */
+static rs_status read_files(evaluation *v, rs_err *err)
+{
+    const char *weights = rs_cli_value(v->cli, "weights", "");
+    size_t n;
+    const char *const *files = rs_cli_values(v->cli, "run-in", &n);
+    rs_status st = RS_OK;
+
+    for (size_t i = 0; st == RS_OK && i < v->n_runs; i++)
+        st = rs_eval_weights(&v->runs[i], weights, err);
+    for (size_t i = 0; st == RS_OK && i < n; i++) {
+        rs_trec_run *given = rs_new(rs_cli_arena(v->cli), rs_trec_run, 1);
+        if (v->n_runs == MAX_RUNS)
+            return rs_fail(err, RS_EARG, "no more than %d configurations and run files at once",
+                           MAX_RUNS);
+        if (!given)
+            return rs_fail(err, RS_ENOMEM, "%s: no memory", files[i]);
+        st = rs_trec_load(given, files[i], rs_cli_arena(v->cli), err);
+        v->runs[v->n_runs++] = (rs_eval_run){.name = given->tag, .given = given};
+    }
+    return st;
+}
+
+/* ---- The command ------------------------------------------------------ */
+
+static rs_status evaluate(evaluation *v, const char *folder, rs_err *err)
+{
+    const char *run_file = rs_cli_value(v->cli, "run", NULL);
+    const char *per_query = rs_cli_value(v->cli, "per-query", NULL);
+    rs_status st = rs_eval_source_open(&v->from, v->cli, folder, err);
+
+    for (size_t r = 0; st == RS_OK && r < v->n_runs; r++)
+        st = rs_eval_ask(v->from.a, v->from.encoder, &v->from.set, v->k, v->depth, &v->runs[r],
+                         rs_cli_arena(v->cli), err);
     if (st == RS_OK && run_file)
-        st = rs_eval_write_run(run_file, b, &runs[n_runs - 1], err);
+        st = rs_eval_write_run(run_file, &v->from.set, &v->runs[v->n_asked - 1], err);
     if (st == RS_OK && per_query)
-        st = rs_eval_write_queries(per_query, b, k, runs, n_runs, err);
-done:
-    rs_archive_close(a);
+        st = rs_eval_write_queries(per_query, &v->from.set, v->k, v->runs, v->n_runs, err);
+    rs_eval_source_close(&v->from);
     return st;
 }
 
 static int run(rs_cli *c)
 {
-    bool plain_only = rs_cli_flag(c, "bm25-only");
-    rs_eval_run runs[MAX_RUNS] = {{.name = "bm25", .words = RS_WORDS_PLAIN},
-                             {.name = "read", .words = RS_WORDS_READ}};
-    size_t n_runs = plain_only ? 1 : 2;
-    const char *beir = rs_cli_value(c, "beir", NULL), *folder;
-    long long k, depth;
-    rs_beir b;
-    rs_err err = {0};
+    evaluation *v = rs_new(rs_cli_arena(c), evaluation, 1);
+    const char *folder = NULL;
+    rs_err err = {RS_ENOMEM, "no memory"};
     rs_status st;
+    int code;
 
-    if (!beir)
-        return rs_cli_usage(c, "wants a test collection: --beir FOLDER");
-    if (!rs_cli_number(c, "k", 1, 1000, 10, &k) ||
-        !rs_cli_number(c, "depth", 1, 10000, 1000, &depth))
+    if (!v)
+        return rs_cli_fail(c, &err);
+    v->cli = c;
+    if (!read_options(v))
         return RS_EXIT_USAGE;
-    if (depth < k)
-        depth = k;
-    if (rs_beir_load(&b, beir, rs_cli_value(c, "qrels", "test"), rs_cli_arena(c), &err) != RS_OK)
-        return rs_cli_fail(c, &err);
-    if (!(folder = rs_scratch_make(rs_cli_arena(c), &err)))
-        return rs_cli_fail(c, &err);
-    st = evaluate(c, folder, &b, (size_t)k, (size_t)depth, runs, n_runs, &err);
+    if (!rs_model_pool(&v->from.pool, c, &code))
+        return code;
+    if ((st = read_files(v, &err)) == RS_OK &&
+        (v->from.archive || (folder = rs_scratch_make(rs_cli_arena(c), &err))))
+        st = evaluate(v, folder, &err);
+    else if (st == RS_OK)
+        st = err.code;
     rs_scratch_remove(folder);
+    rs_pool_free(v->from.pool);
     if (st != RS_OK)
         return rs_cli_fail(c, &err);
-    return rs_cli_flag(c, "json") ? print_json(c, &b, (size_t)k, runs, n_runs)
-                                  : print_table(c, &b, (size_t)k, runs, n_runs);
+    return rs_cli_flag(c, "json") ? rs_eval_say_json(c, &v->from.set, v->k, v->runs, v->n_runs)
+                                  : rs_eval_say_table(c, &v->from.set, v->k, v->runs, v->n_runs);
 }
 
 static const rs_option options[] = {
-    {"beir", 0, "FOLDER", "the test collection: corpus.jsonl, queries.jsonl, qrels/*.tsv"},
-    {"qrels", 0, "NAME", "which judgements, qrels/NAME.tsv (default test)"},
-    {"bm25-only", 0, NULL, "textbook BM25 alone, without reading reports or synonyms"},
+    {"beir", 0, "FOLDER", "a test collection: corpus.jsonl, queries.jsonl, qrels/*.tsv"},
+    {"labels", 0, "MANIFEST", "cases with finding labels, a SOURCE as index takes it"},
+    {"archive", 0, "ARCHIVE", "the same of an archive that is there; it is only read"},
+    {"by", 0, "WHAT", "what of a case asks: image, text, both, or label: the labels' names ask\n"
+                      "(default image)"},
+    {"queries", 0, "N", "cases that ask, at most (default 500)"},
+    {"seed", 0, "N", "another seed chooses others (default 1)"},
+    {"compare", 0, "LIST", "configurations, commas between: bm25, read (words alone), rrf,\n"
+                           "minmax, zscore, atan, early, with +N the best N rescored, or a probe"},
+    {"weights", 0, "LIST", "weights of probes in all of them: text-image=0.5,bm25=2"},
+    {"qrels", 0, "NAME", "which judgements: qrels/NAME.tsv (default test), or a file in\n"
+                         "TREC's form"},
+    {"bm25-only", 0, NULL, "the same as --compare bm25"},
     {"k", 'k', "N", "the cut of nDCG@k, R@k and P@k (default 10)"},
-    {"depth", 0, "N", "documents taken of each query, for MAP, MRR and --run (default 1000)"},
-    {"run", 0, "FILE", "write what was found as a TREC run"},
+    {"depth", 0, "N", "documents taken of each query and probe, for MAP, MRR and --run\n"
+                      "(default 100, of words alone 1000)"},
+    {"run", 0, "FILE", "write what the last configuration found as a TREC run"},
+    {"run-in", 0, "FILE", "compare with a TREC run file of another system; may be repeated"},
     {"per-query", 0, "FILE", "write each query's figures, tabs between"},
+    {"quiet", 'q', NULL, "no progress while indexing"},
     {"json", 0, NULL, "print one JSON object"},
+    RS_MODEL_OPTION,
+    RS_PRECISION_OPTION,
+    RS_THREADS_OPTION,
     RS_LEXICON_OPTION,
     {0},
 };
 
 const rs_command rs_command_eval = {
     .name = "eval", .args = "",
-    .summary = "measure how well words find cases, on a test collection",
+    .summary = "measure how well cases are found, in several configurations",
     .description =
-        "Indexes the texts of a collection in BEIR's layout into a temporary archive (only _id,\n"
-        "title and text are read; no images and no model), asks its queries and compares with\n"
-        "its judgements. Figures are as trec_eval defines them: nDCG@k with the grade as gain, MAP,\n"
-        "recall and precision at k, MRR; a query that nothing is found for counts with 0.\n"
-        "Intervals hold 95 of 100 bootstrap samples of the queries; p is that of a paired\n"
-        "randomisation test between plain BM25 and the search that reads reports.\n"
+        "--beir: the texts of a collection in BEIR's layout become a temporary archive (only\n"
+        "_id, title and text are read), its queries are asked and compared with its judgements.\n"
+        "Plain BM25 and the search that reads reports need no model; --compare and --model index\n"
+        "the texts with one, as index does (a text without a title gets one).\n"
         "\n"
-        "With --json: {\"documents\", \"queries\", \"judgements\", \"k\", \"configurations\": [{\"name\",\n"
-        "\"ms_per_query\", \"nDCG@10\": {\"mean\", \"low\", \"high\"}, ...}], \"p\": {\"nDCG@10\", ...}}.",
+        "--labels, --archive: each of a sample of cases asks for those that share a finding\n"
+        "label with it, by its images, its text or both; the grade is how many labels they\n"
+        "share. Its own patient's cases (of one attribute group, where no patient is known) are\n"
+        "left out, neither relevant nor found. Labels take turns in choosing who asks, so that\n"
+        "rare ones count as much as frequent ones. --by label asks with the labels' names\n"
+        "instead.\n"
+        "\n"
+        "Figures are as trec_eval defines them: nDCG@k with the grade as gain, MAP, recall and\n"
+        "precision at k, MRR; a query that nothing is found for counts with 0. Of a run file\n"
+        "only the scores count, as floats of 32 bits; equal ones stand in falling order of the\n"
+        "document's name. Intervals hold 95 of 100 bootstrap samples of the queries; p is that\n"
+        "of a paired randomisation test against the first configuration, Holm's for several.\n"
+        "\n"
+        "With --json: {\"documents\", \"queries\", \"judgements\", \"k\", \"configurations\":\n"
+        "[{\"name\", \"ms_per_query\", \"nDCG@10\": {\"mean\", \"low\", \"high\"}, ..., \"p\":\n"
+        "{\"nDCG@10\", ...}, \"p_holm\": {\"nDCG@10\", ...}}]}; p is null for the first.",
     .examples = "  radscout eval --beir openi\n"
-                "  radscout eval --beir openi --run openi.run --per-query openi.tsv",
+                "  radscout eval --beir openi --run openi.run --run-in other.run\n"
+                "  radscout eval --archive archive --compare rrf,minmax,rrf+50,early --by both",
     .options = options, .min_args = 0, .max_args = 0, .run = run,
 };

@@ -4,6 +4,7 @@
 #include "answers.h"
 
 #include "base/json.h"
+#include "tiny_model.h"
 
 #include <ctype.h>
 
@@ -121,6 +122,36 @@ static void test_reading(void **state)
     ok(rs_answer_read("", &mem, &a, &err), &err);
     assert_int_equal(a.n, 0);
     ok(rs_answer_read("[] [x] [1-] ][ [1-99999999]", &mem, &a, &err), &err);
+    rs_arena_clear(&mem);
+}
+
+/* Nearness in meaning makes good for words, never for a sign. */
+static void test_with_an_encoder(void **state)
+{
+    static const char text[] = "A small effusion on the left, trace in amount [1].\n"
+                               "There is no left pleural effusion [1].";
+    rs_check_options o = rs_check_defaults();
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_context c = context_of(reports, NULL, 3, &mem);
+    rs_encoder *e = NULL;
+    rs_verified with, without;
+    rs_answer a;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    ok(tiny_model_write(dir, 7, &err), &err);
+    ok(rs_encoder_open(&e, dir, &err), &err);
+    ok(rs_answer_read(text, &mem, &a, &err), &err);
+    ok(rs_check(lexicon, &c, &a, &o, &mem, &without, &err), &err);
+    o.encoder = e;
+    ok(rs_check(lexicon, &c, &a, &o, &mem, &with, &err), &err);
+    assert_true(without.rows[0].support < 1);
+    assert_true(with.rows[0].support >= without.rows[0].support && with.rows[0].support <= 1);
+    assert_true(with.rows[1].flags & BIT(NEGATION));
+    rs_encoder_close(e);
+    remove_folder(dir);
     rs_arena_clear(&mem);
 }
 
@@ -545,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_policy),
         cmocka_unit_test(test_reading),
+        cmocka_unit_test(test_with_an_encoder),
         cmocka_unit_test(test_allocation_failures),
         cmocka_unit_test(test_made_reports),
         cmocka_unit_test(test_real_chest_reports),

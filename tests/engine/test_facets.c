@@ -100,7 +100,7 @@ static void random_value(rs_random *rnd, node *t, size_t i)
                                        "2022"};
     static const char *const tiers[] = {"unknown", "reported", "REVIEWED", "followed", "proven"};
     static const char *const numbers[] = {"-3", "1", "2.5", "2.50", "3"};
-    const char *text[2];
+    const char *text[2] = {NULL, NULL};
 
     for (int k = 0; k < 2; k++)
         switch (t->field) {

@@ -244,10 +244,10 @@ static void the_order_is_that_of_all_regions(void **state)
         r = search(a, &q, &mem);
         assert_true(r.ran[RS_PROBE_REGION] && !r.ran[RS_PROBE_IMAGE_IMAGE] && !r.no_regions);
         check_against_all(&r, x, CASES, 1);
-        q.filter.modality = "ct";
+        q.filter = "modality:ct";
         r = search(a, &q, &mem);
         check_against_all(&r, x, CASES / 2, 2);
-        q.filter.modality = NULL;
+        q.filter = NULL;
         ok(rs_archive_rebuild(a, &err), &err);
     }
     ok(rs_archive_verify(a, &err), &err);
