@@ -331,7 +331,7 @@ static asking *find(rs_exchange *x, rs_worker *w)
     }
     a->x = x;
     a->begun_s = begun;
-    st = rs_ask_request_read(&a->k.request, x->request, w, &x->mem, &err);
+    st = rs_ask_request_read(&a->k.request, x->request, w, x->until_s, &x->mem, &err);
     if (st == RS_EARG || st == RS_ECORRUPT || st == RS_EFORMAT) {
         const char *field = a->k.request.search.field;
         rs_problem_reply(&x->reply, st == RS_EFORMAT ? RS_PROBLEM_IMAGE : RS_PROBLEM_FIELD,

@@ -39,14 +39,17 @@ static void answer(rs_exchange *x, rs_worker *w, const rs_search_request *s, con
     namer n = {.archive = w->archive, .mem = &x->mem};
     const rs_wire wire = {.explain = s->explain, .contrast = s->query.contrast, .facts = true,
                           .image = image_name, .ctx = &n};
+    json_t *o;
 
     x->encode_s = r->encode_ms > 0 ? r->encode_ms / 1000 : -1;
     x->search_s = r->search_ms / 1000;
-    rs_api_json(x, json_pack("{s:f,s:f,s:f,s:o,s:o}", "took_ms", round(took_s * 1e6) / 1e3,
-                             "encode_ms", round(r->encode_ms * 1e3) / 1e3,
-                             "search_ms", round(r->search_ms * 1e3) / 1e3,
-                             "similarity", rs_wire_verdict(&r->verdict),
-                             "hits", rs_wire_hits(r, &wire)));
+    o = json_pack("{s:f,s:f,s:f,s:o,s:o}", "took_ms", round(took_s * 1e6) / 1e3,
+                  "encode_ms", round(r->encode_ms * 1e3) / 1e3,
+                  "search_ms", round(r->search_ms * 1e3) / 1e3,
+                  "similarity", rs_wire_verdict(&r->verdict), "hits", rs_wire_hits(r, &wire));
+    if (o && r->no_regions)                    /* a box was asked for, and looked for as a whole */
+        json_object_set_new(o, "no_regions", json_true());
+    rs_api_json(x, o);
 }
 
 void rs_api_search(rs_exchange *x, rs_worker *w)
@@ -68,7 +71,7 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
         rs_problem_err_reply(&x->reply, &err);
         return;
     }
-    st = rs_search_request_read(s, x->request, w->service->encoder, &x->mem, &err);
+    st = rs_search_request_read(s, x->request, w->service->encoder, x->until_s, &x->mem, &err);
     if (st == RS_EARG || st == RS_ECORRUPT || st == RS_EFORMAT) {
         rs_problem_reply(&x->reply, st == RS_EFORMAT ? RS_PROBLEM_IMAGE : RS_PROBLEM_FIELD,
                          *s->field ? s->field : NULL, err.msg);

@@ -111,13 +111,14 @@ static rs_status read_field(void *ctx, const char *field, const json_t *v, rs_er
 }
 
 rs_status rs_ask_request_read(rs_ask_request *a, const rs_http_request *r, const rs_worker *w,
-                              rs_arena *mem, rs_err *err)
+                              double until_s, rs_arena *mem, rs_err *err)
 {
     reader all = {a, w, err};
     rs_status st;
 
     *a = (rs_ask_request){.budget = RS_CONTEXT_BUDGET, .policy = RS_CHECK_MARK, .images = true};
-    st = rs_search_request_read_with(&a->search, r, w->service->encoder, read_field, &all, mem, err);
+    st = rs_search_request_read_with(&a->search, r, w->service->encoder, until_s, read_field, &all, mem,
+                                     err);
     a->search.query.contrast = true;
     if (st == RS_OK && !a->template)
         st = rs_prompts_find(w->prompts, "case-comparison", &a->template, err);

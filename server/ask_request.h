@@ -29,7 +29,7 @@ typedef struct {
 
 /* As rs_search_request_read_with. */
 rs_status rs_ask_request_read(rs_ask_request *a, const rs_http_request *r, const rs_worker *w,
-                              rs_arena *mem, rs_err *err);
+                              double until_s, rs_arena *mem, rs_err *err);
 void      rs_ask_request_clear(rs_ask_request *a);
 
 #endif

@@ -109,6 +109,7 @@ static void reset_exchange(rs_conn *c)
         rs_arena_reset(&c->x.mem);
     c->x.mem.used_bytes = 0;
     c->x.route = NULL;
+    c->head_only = false;
     rs_http_parser_reset(c->parser);
     begin_phase(c);
 }
@@ -172,6 +173,8 @@ static void read_piece(rs_conn *c)
 /* Everything in `out` is with the system. */
 static void sent(rs_conn *c)
 {
+    if (c->state == CONN_READ && c->server->draining && rs_http_idle(c->parser))
+        rs_conn_close(c);
     if (c->state != CONN_SEND || c->in_read)
         return;
     if (!c->in_work && c->x.reply.fd >= 0 && c->x.reply.length)
@@ -299,9 +302,11 @@ static void give_up(rs_conn *c, rs_problem_kind kind, const char *detail)
 static bool other_origin(const rs_config *config, const rs_http_request *r)
 {
     const char *origin = rs_http_field_of(r, "origin"), *site = rs_http_field_of(r, "sec-fetch-site");
+    const char *mode = rs_http_field_of(r, "sec-fetch-mode");
 
-    if (site && strcmp(site, "cross-site") == 0)
-        return true;
+    if (site && strcmp(site, "cross-site") == 0 &&
+        !(r->method == RS_HTTP_GET && mode && strcmp(mode, "navigate") == 0))
+        return true;                           /* a link may lead here: its page sees nothing */
     if (!origin)
         return false;
     if (strncmp(origin, "http://", 7) != 0)

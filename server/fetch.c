@@ -269,7 +269,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 void rs_fetch_cancel(rs_fetch *x)
 {
     x->cancelled = true;
-    if (!x->in_bytes)                    /* else curl is told by on_body's return */
+    if (!x->in_bytes && !x->over)                    /* else curl is told by on_body's return */
         drop(x);
 }
 

@@ -230,18 +230,38 @@ static void put_field(rs_buf *out, const char *name, const char *value)
     rs_buf_puts(out, "\r\n");
 }
 
+/* snprintf would be a tenth of a small answer's time. */
+static void put_number(rs_buf *out, uint64_t n)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    rs_buf_append(out, digits + at, sizeof digits - at);
+}
+
 void rs_reply_head(const rs_reply *r, const char *date, bool keep_alive, rs_buf *out)
 {
     const bool bodiless = r->status == 304 || r->status == 204;
 
-    rs_buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status, rs_status_phrase(r->status));
+    rs_buf_puts(out, "HTTP/1.1 ");
+    put_number(out, (uint64_t)r->status);
+    rs_buf_putc(out, ' ');
+    rs_buf_puts(out, rs_status_phrase(r->status));
+    rs_buf_puts(out, "\r\n");
     put_field(out, "Date", date);
     if (r->type && !bodiless)
         put_field(out, "Content-Type", r->type);
-    if (r->stream)
+    if (r->stream) {
         put_field(out, "Transfer-Encoding", "chunked");
-    else if (!bodiless)
-        rs_buf_printf(out, "Content-Length: %" PRIu64 "\r\n", rs_reply_length(r));
+    } else if (!bodiless) {
+        rs_buf_puts(out, "Content-Length: ");
+        put_number(out, rs_reply_length(r));
+        rs_buf_puts(out, "\r\n");
+    }
     if (r->gzip)
         put_field(out, "Content-Encoding", "gzip");
     put_field(out, "Cache-Control", r->cache ? r->cache : "no-store");
@@ -249,6 +269,7 @@ void rs_reply_head(const rs_reply *r, const char *date, bool keep_alive, rs_buf 
         put_field(out, "ETag", r->etag);
     for (size_t i = 0; i < r->n_fields; i++)
         put_field(out, r->field[i].name, r->field[i].value);
-    rs_buf_puts(out, "X-Content-Type-Options: nosniff\r\n");
+    rs_buf_puts(out, "X-Content-Type-Options: nosniff\r\n"
+                     "Cross-Origin-Resource-Policy: same-origin\r\n");
     rs_buf_puts(out, keep_alive ? "\r\n" : "Connection: close\r\n\r\n");
 }

@@ -3,6 +3,7 @@
 #include "server/search_request.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "embeddings/intake.h"
 #include "engine/filter.h"
 #include "server/multipart.h"
@@ -15,6 +16,7 @@
 typedef struct {
     rs_search_request *s;
     const rs_encoder  *encoder;
+    double             until_s;
     rs_arena          *mem;
     rs_err            *err;
     rs_search_other   *other;      /* may be NULL */
@@ -82,12 +84,17 @@ static rs_status set_boxed(reader *r, const char *field, const void *bytes, size
 {
     rs_image *im = &r->s->images[r->s->n_images];
     rs_status st = rs_image_decode(im, bytes, len, r->err);
+    size_t pixels = 0;
 
     if (st != RS_OK) {
         snprintf(r->s->field, sizeof r->s->field, "%s", field);
         return rs_wrap(r->err, st == RS_ENOMEM ? st : RS_EFORMAT, "%s", field);
     }
     r->s->n_images++;
+    for (size_t i = 0; i < r->s->n_images; i++)
+        pixels += r->s->images[i].width * r->s->images[i].height;
+    if (pixels > RS_IMAGE_MAX_PIXELS)
+        return wrong(r, field, "the images with boxes have more than 100 million pixels together");
     p->image = im;
     return RS_OK;
 }
@@ -101,6 +108,8 @@ static rs_status set_image(reader *r, const char *field, const void *bytes, size
 
     if (!r->encoder)
         return wrong(r, field, "this server has no model to look at images with");
+    if (rs_now_s() > r->until_s)
+        return rs_fail(r->err, RS_ECANCEL, "%s: past the deadline", field);
     if (p->weight > 0 && r->s->n_pictures < RS_SEARCH_PICTURES) {
         r->s->pictures[r->s->n_pictures].bytes = bytes;
         r->s->pictures[r->s->n_pictures++].len = len;
@@ -475,12 +484,24 @@ static rs_status read_other(reader *r, const char *key, const json_t *v)
     return st;
 }
 
+/* At least how many values the text has, were it JSON: base64 adds none. */
+static size_t count_values(const char *text, size_t len)
+{
+    size_t n = 1;
+
+    for (size_t i = 0; i < len; i++)
+        n += text[i] == ',' || text[i] == '[' || text[i] == '{' || text[i] == ':';
+    return n;
+}
+
 static rs_status read_document(reader *r, const char *text, size_t len)
 {
     const char *key;
     json_t *v;
     rs_status st = RS_OK;
 
+    if (count_values(text, len) > RS_SEARCH_MAX_VALUES)
+        return wrong(r, "query", "has more than 100000 values");
     if (r->s->document)
         return wrong(r, "query", "is there twice");
     if ((st = rs_json_parse(&r->s->document, text, len, "query", r->err)) != RS_OK)
@@ -547,17 +568,18 @@ bool rs_search_request_type_known(const char *content_type)
 }
 
 rs_status rs_search_request_read(rs_search_request *s, const rs_http_request *r,
-                                 const rs_encoder *encoder, rs_arena *mem, rs_err *err)
+                                 const rs_encoder *encoder, double until_s, rs_arena *mem,
+                                 rs_err *err)
 {
-    return rs_search_request_read_with(s, r, encoder, NULL, NULL, mem, err);
+    return rs_search_request_read_with(s, r, encoder, until_s, NULL, NULL, mem, err);
 }
 
 rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_request *r,
-                                      const rs_encoder *encoder, rs_search_other *other, void *ctx,
-                                      rs_arena *mem, rs_err *err)
+                                      const rs_encoder *encoder, double until_s,
+                                      rs_search_other *other, void *ctx, rs_arena *mem, rs_err *err)
 {
     const char *type = rs_http_field_of(r, "content-type");
-    reader all = {s, encoder, mem, err, other, ctx};
+    reader all = {s, encoder, until_s, mem, err, other, ctx};
     bool positive = false;
     rs_status st;
 

@@ -18,7 +18,11 @@
 #include "engine/query.h"
 #include "server/http_request.h"
 
-enum { RS_SEARCH_PICTURES = 3, RS_SEARCH_MAX_K = 1000, RS_SEARCH_MAX_DEPTH = 10000, RS_SEARCH_MAX_TEXT = 64 << 10 };
+enum {
+    RS_SEARCH_PICTURES = 3,
+    RS_SEARCH_MAX_K = 1000, RS_SEARCH_MAX_DEPTH = 10000, RS_SEARCH_MAX_TEXT = 64 << 10,
+    RS_SEARCH_MAX_VALUES = 100000    /* of a document, about: each costs some 50 bytes */
+};
 
 typedef struct {
     rs_query    query;
@@ -32,16 +36,18 @@ typedef struct {
 } rs_search_request;
 
 /* Read it. Images are decoded and preprocessed for `encoder` (NULL: RS_EARG where there is
- * one). RS_EARG, and RS_ECORRUPT for JSON that is none: the request's own fault; RS_EFORMAT: an
- * image that cannot be read; RS_ENOMEM. Clear it in any case. */
+ * one), those with boxes of RS_IMAGE_MAX_PIXELS together. RS_EARG, and RS_ECORRUPT for JSON that
+ * is none: the request's own fault; RS_EFORMAT: an image that cannot be read; RS_ECANCEL: it is
+ * past `until_s` (rs_now_s); RS_ENOMEM. Clear it in any case. */
 rs_status rs_search_request_read(rs_search_request *s, const rs_http_request *r,
-                                 const rs_encoder *encoder, rs_arena *mem, rs_err *err);
+                                 const rs_encoder *encoder, double until_s, rs_arena *mem,
+                                 rs_err *err);
 /* A field that a search has not, but what is asked beside it (ask_request.h): RS_ENOENT where
  * it is unknown there too. The value is borrowed until the search is cleared. */
 typedef rs_status rs_search_other(void *ctx, const char *field, const json_t *v, rs_err *err);
 rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_request *r,
-                                      const rs_encoder *encoder, rs_search_other *other, void *ctx,
-                                      rs_arena *mem, rs_err *err);
+                                      const rs_encoder *encoder, double until_s,
+                                      rs_search_other *other, void *ctx, rs_arena *mem, rs_err *err);
 /* The same of a form's media type or JSON's alone. */
 bool rs_search_request_type_known(const char *content_type);
 void rs_search_request_clear(rs_search_request *s);

@@ -140,6 +140,12 @@ static void end_watch(rs_server *s)
     rs_buf_clear(&b);
 }
 
+static void end_warm(rs_server *s)
+{
+    s->warm.in_work = false;
+    s->warm.workers += s->warm.made;
+}
+
 static void on_wake(uv_async_t *a)
 {
     rs_server *s = a->data;
@@ -149,6 +155,8 @@ static void on_wake(uv_async_t *a)
         next = job->next;
         if (job == &s->watch.job)
             end_watch(s);
+        else if (job == &s->warm.job)
+            end_warm(s);
         else
             rs_conn_worked((rs_conn *)(void *)((char *)job - offsetof(rs_conn, x)));
     }
@@ -189,6 +197,22 @@ static void look(rs_job *job, void *worker)
     rs_watch_look(&s->watch.look, worker);
 }
 
+static void warm(rs_job *job, void *worker)
+{
+    rs_server *s = (rs_server *)(void *)((char *)job - offsetof(rs_server, warm));
+
+    s->warm.made = rs_worker_warm_words(worker);
+}
+
+/* One worker at a time, so that the others answer meanwhile. */
+static void tick_warm(rs_server *s)
+{
+    if (s->warm.in_work || s->draining || !s->seen.known || s->warm.workers >= s->n_workers)
+        return;
+    s->warm.job.run = warm;
+    s->warm.in_work = rs_jobs_push(s->jobs, &s->warm.job);
+}
+
 static void tick_watch(rs_server *s, uint64_t now)
 {
     if (s->watch.in_work || s->draining || now < s->watched_ms + WATCH_MS)
@@ -207,6 +231,7 @@ static void on_tick(uv_timer_t *t)
     for (rs_conn *c = s->conns; c; c = c->next)
         rs_conn_tick(c, now);
     tick_watch(s, now);
+    tick_warm(s);
     if (s->n_streams && now > s->pinged_ms + PING_MS) {
         rs_buf b = {0};
         rs_sse_ping(&b);
@@ -274,6 +299,13 @@ static void on_signal(uv_signal_t *h, int number)
 
 /* ---- The end --------------------------------------------------------- */
 
+/* Behind the last connection, which cancels what it has there. */
+static void close_fetcher(rs_server *s)
+{
+    rs_fetcher_close(s->fetcher);
+    s->fetcher = NULL;
+}
+
 static void close_handle(uv_handle_t *h)
 {
     if (h->loop && !uv_is_closing(h))
@@ -282,8 +314,6 @@ static void close_handle(uv_handle_t *h)
 
 static void close_handles(rs_server *s)
 {
-    rs_fetcher_close(s->fetcher);
-    s->fetcher = NULL;
     close_handle((uv_handle_t *)&s->listener);
     close_handle((uv_handle_t *)&s->wake);
     close_handle((uv_handle_t *)&s->stop);
@@ -308,12 +338,13 @@ static void begin_drain(rs_server *s, const char *why)
 /* Nobody is left: the loop has nothing to wait for. */
 static void end_if_drained(rs_server *s)
 {
-    if (!s->draining || s->ended || s->n_conns || s->watch.in_work)
+    if (!s->draining || s->ended || s->n_conns || s->watch.in_work || s->warm.in_work)
         return;
     s->ended = true;
     rs_jobs_free(s->jobs);
     s->jobs = NULL;
     close_handles(s);
+    close_fetcher(s);
 }
 
 /* ---- The beginning --------------------------------------------------- */
@@ -385,6 +416,7 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
     s->config = plan->config;
     s->begun_s = rs_now_s();
     jobs.workers = s->config.workers ? (size_t)s->config.workers : rs_cores();
+    s->n_workers = jobs.workers;
     jobs.capacity = (size_t)s->config.queue;
     tell_date(s);
     if (uv_loop_init(&s->loop) != 0) {
@@ -416,6 +448,7 @@ void rs_server_free(rs_server *s)
         c->in_work = false;                    /* no worker is left */
         rs_conn_close(c);
     }
+    close_fetcher(s);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     uv_loop_close(&s->loop);
     rs_free(s);

@@ -14,7 +14,7 @@
 enum {
     RS_READ_BYTES = 64 << 10,            /* the loop's one read buffer, and a file's pieces */
     RS_PIPELINE_BYTES = 64 << 10,        /* read ahead of the request being answered */
-    RS_OUT_BYTES = 256 << 10,            /* unsent answers, above which no request is taken */
+    RS_OUT_BYTES = 64 << 10,             /* unsent answers, above which no request is taken */
     RS_SLOWEST = 1024,                   /* bytes a second that a peer must manage */
     RS_LINGER_MS = 2000                  /* an answered peer may still send what it had begun */
 };
@@ -72,9 +72,10 @@ struct rs_server {
     rs_jobs    *jobs;
     rs_fetcher *fetcher;                 /* NULL: no generator is set up */
     rs_conn    *conns;
-    size_t      n_conns, n_streams;
+    size_t      n_conns, n_streams, n_workers;
     rs_metrics  metrics;
     struct { rs_job job; rs_watch look; bool in_work; } watch;      /* the worker's */
+    struct { rs_job job; bool in_work, made; size_t workers; } warm;   /* until all are */
     rs_watch    seen;                    /* the loop's copy */
     uint64_t    watched_ms, pinged_ms, drain_until_ms;
     bool        draining, ended;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/log.h"
 #include "engine/query.h"
 
 #include <errno.h>
@@ -53,8 +54,7 @@ rs_status rs_worker_start(void *service, void **worker, rs_err *err)
     if ((st = rs_archive_open(&w->archive, s->archive, RS_ARCHIVE_READ, err)) != RS_OK ||
         (s->lexicon && (st = rs_archive_use_lexicon(w->archive, s->lexicon, err)) != RS_OK) ||
         (st = rs_prompts_load(&w->prompts, s->prompts, err)) != RS_OK ||
-        (st = warm_up(w->archive, err)) != RS_OK ||
-        (st = rs_archive_warm_words(w->archive, err)) != RS_OK) {
+        (st = warm_up(w->archive, err)) != RS_OK) {
         rs_worker_stop(service, w);
         return st;
     }
@@ -70,6 +70,17 @@ void rs_worker_stop(void *service, void *worker)
     rs_archive_close(w->archive);
     rs_prompts_free(w->prompts);
     rs_free(w);
+}
+
+bool rs_worker_warm_words(rs_worker *w)
+{
+    const bool now = !w->words_warm;
+    rs_err err = {0};
+
+    if (now && rs_archive_warm_words(w->archive, &err) != RS_OK)
+        rs_log_error(RS_LOG_WARN, "words are not warm", &err);     /* slower, not wrong */
+    w->words_warm = true;
+    return now;
 }
 
 /* ---- Digests --------------------------------------------------------- */

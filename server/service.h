@@ -35,12 +35,17 @@ typedef struct {
     const rs_service *service;
     rs_archive       *archive;
     rs_prompts       *prompts;
+    bool              words_warm;
 } rs_worker;
 
 /* For rs_jobs_plan, with an rs_service as `ctx`: opens the archive and searches once, so that
  * caches are in memory before the first request. */
 rs_status rs_worker_start(void *service, void **worker, rs_err *err);
 void      rs_worker_stop(void *service, void *worker);
+
+/* Make what searching words is faster with, once a worker; some seconds for a large archive,
+ * and searches do without it meanwhile. Returns whether it was made now. */
+bool      rs_worker_warm_words(rs_worker *w);
 
 /* ---- Digests of files ------------------------------------------------- */
 

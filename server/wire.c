@@ -34,16 +34,24 @@ static json_t *passage(const rs_evidence *e)
                      "end", (json_int_t)e->end, "matches", matches, "states", states);
 }
 
+json_t *rs_wire_box(const double box[4])
+{
+    return json_pack("[f,f,f,f]", box[0], box[1], box[2], box[3]);
+}
+
 static json_t *found(const rs_found *f, const char *key, const rs_wire *w)
 {
     json_t *p = json_pack("{s:s,s:I,s:f}", "probe", rs_probe_name(f->probe),
                           "rank", (json_int_t)f->rank, "score", f->score);
 
-    if (!w->explain)
-        return p;
-    json_object_set_new(p, "part", json_real(f->part));
-    json_object_set_new(p, "image", image(w, key, f->image));
-    json_object_set_new(p, "passage", f->passage ? passage(f->passage) : json_null());
+    if (w->explain)
+        json_object_set_new(p, "part", json_real(f->part));
+    if (w->explain || f->boxed)
+        json_object_set_new(p, "image", image(w, key, f->image));
+    if (w->explain)
+        json_object_set_new(p, "passage", f->passage ? passage(f->passage) : json_null());
+    if (f->boxed)
+        json_object_set_new(p, "box", rs_wire_box(f->box));
     return p;
 }
 
@@ -125,12 +133,13 @@ static json_t *case_images(const rs_case *c, const rs_wire *w)
 
     for (size_t i = 0; i < c->n_images; i++) {
         const rs_case_image *im = &c->images[i];
-        json_t *o = json_pack("{s:o,s:o,s:I,s:I}", "sha256", rs_json_any(im->sha256),
-                              "view", rs_json_any(im->view), "width", (json_int_t)im->width,
-                              "height", (json_int_t)im->height);
-        json_object_set_new(o, w->image ? "url" : "path", image(w, c->key, im->path));
+        json_t *o = json_pack("{s:o}", w->image ? "url" : "path", image(w, c->key, im->path));
         if (!w->image)
             json_object_set_new(o, "given", rs_json_any(im->given));
+        json_object_set_new(o, "sha256", rs_json_any(im->sha256));
+        json_object_set_new(o, "view", rs_json_any(im->view));
+        json_object_set_new(o, "width", json_integer((json_int_t)im->width));
+        json_object_set_new(o, "height", json_integer((json_int_t)im->height));
         json_array_append_new(list, o);
     }
     return list;
@@ -209,10 +218,10 @@ static json_t *encoder(const rs_encoder_identity *e, bool folders)
 
     if (!e)
         return json_null();
-    o = json_pack("{s:o,s:o,s:I}", "id", rs_json_any(e->id), "name", rs_json_any(e->name),
-                  "dim", (json_int_t)e->dim);
+    o = json_pack("{s:o,s:o}", "id", rs_json_any(e->id), "name", rs_json_any(e->name));
     if (folders)
         json_object_set_new(o, "folder", rs_json_any(e->folder));
+    json_object_set_new(o, "dim", json_integer((json_int_t)e->dim));
     return o;
 }
 

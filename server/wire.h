@@ -25,6 +25,7 @@ typedef struct {
 } rs_wire;
 
 json_t *rs_wire_hits(const rs_result *r, const rs_wire *w);              /* a list */
+json_t *rs_wire_box(const double box[4]);                            /* [x0, y0, x1, y1] */
 json_t *rs_wire_verdict(const rs_verdict *v);
 json_t *rs_wire_case(const rs_case *c, const rs_mention *m, size_t n, const rs_wire *w);
 /* `folders`: with the encoder's folder on this machine. */

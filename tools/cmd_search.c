@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "commands.h"
 #include "engine/query.h"
+#include "server/wire.h"
 #include "thumbs.h"
 
 #include <math.h>
@@ -15,54 +16,6 @@ enum { SNIPPET_BYTES = 220 };
 
 /* ---- JSON ------------------------------------------------------------ */
 
-static json_t *json_passage(const rs_evidence *e)
-{
-    json_t *matches = json_array(), *states = json_array();
-
-    for (size_t i = 0; i < e->n_matches; i++) {
-        json_array_append_new(matches, json_pack("[I,I]", (json_int_t)e->matches[i].begin,
-                                                 (json_int_t)e->matches[i].end));
-        json_array_append_new(states, rs_json_any(e->states[i]));
-    }
-    return json_pack("{s:o,s:o,s:I,s:I,s:o,s:o}", "section", rs_json_any(e->section),
-                     "text", rs_json_any(e->text), "begin", (json_int_t)e->begin,
-                     "end", (json_int_t)e->end, "matches", matches, "states", states);
-}
-
-static json_t *json_box(const double box[4])
-{
-    return json_pack("[f,f,f,f]", box[0], box[1], box[2], box[3]);
-}
-
-static json_t *json_found(const rs_found *f, bool explain)
-{
-    json_t *p = json_pack("{s:s,s:I,s:f}", "probe", rs_probe_name(f->probe),
-                          "rank", (json_int_t)f->rank, "score", f->score);
-
-    if (explain)
-        json_object_set_new(p, "part", json_real(f->part));
-    if (explain || f->boxed)
-        json_object_set_new(p, "image", rs_json_any(f->image));
-    if (explain)
-        json_object_set_new(p, "passage", f->passage ? json_passage(f->passage) : json_null());
-    if (f->boxed)
-        json_object_set_new(p, "box", json_box(f->box));
-    return p;
-}
-
-static json_t *json_hit(const rs_hit *h, bool explain)
-{
-    json_t *probes = json_array();
-
-    for (size_t i = 0; i < h->n_found; i++)
-        json_array_append_new(probes, json_found(&h->found[i], explain));
-    return json_pack("{s:I,s:o,s:f,s:o,s:o,s:o,s:o}", "rank", (json_int_t)h->rank,
-                     "case", rs_json_any(h->key), "score", h->score,
-                     "title", rs_json_any(h->title), "probes", probes,
-                     "image", rs_json_any(h->image),
-                     "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
-}
-
 /* "boxes": those asked for, as fractions; nothing where there are none. */
 static void add_boxes(json_t *query, const rs_query *q)
 {
@@ -70,55 +23,16 @@ static void add_boxes(json_t *query, const rs_query *q)
 
     for (size_t i = 0; i < q->n_parts; i++)
         if (q->parts[i].boxed)
-            json_array_append_new(list, json_box(q->parts[i].box));
+            json_array_append_new(list, rs_wire_box(q->parts[i].box));
     if (json_array_size(list))
         json_object_set(query, "boxes", list);
     json_decref(list);
 }
 
-static json_t *json_strings(const char *const *list, size_t n)
-{
-    json_t *out = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(out, rs_json_any(list[i]));
-    return out;
-}
-
-/* What a hit stands for, and its opposite. */
-static void add_relations(json_t *hit, const rs_hit *h, bool contrast)
-{
-    json_t *folded = json_array();
-
-    for (size_t i = 0; i < h->n_folded; i++)
-        json_array_append_new(folded, json_pack("{s:o,s:o}", "case", rs_json_any(h->folded[i].key),
-                                                "why", rs_json_any(h->folded[i].why)));
-    json_object_set_new(hit, "folded", folded);
-    if (!contrast)
-        return;
-    json_object_set_new(hit, "contrast", !h->contrast ? json_null() :
-        json_pack("{s:o,s:o,s:o,s:f,s:o}", "case", rs_json_any(h->contrast->key),
-                  "title", rs_json_any(h->contrast->title),
-                  "findings", json_strings(h->contrast->findings, h->contrast->n_findings),
-                  "score", h->contrast->score, "image", rs_json_any(h->contrast->image)));
-}
-
-static const char *const verdicts[] = {"unknown", "similar", "nothing similar enough"};
-
-static json_t *json_verdict(const rs_verdict *v)
-{
-    json_t *typical = json_object();
-
-    for (int p = 0; p < RS_PROBE_COUNT; p++)
-        if (v->typical[p] >= 0)
-            json_object_set_new(typical, rs_probe_name((rs_probe)p), json_real(v->typical[p]));
-    return json_pack("{s:s,s:f,s:o}", "verdict", verdicts[v->kind], "false_alarm", v->false_alarm,
-                     "typical", typical);
-}
-
 static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double took_ms)
 {
-    json_t *hits = json_array(), *query = json_object(), *images = json_array(), *all;
+    const rs_wire wire = {.explain = rs_cli_flag(c, "explain"), .contrast = q->contrast};
+    json_t *query = json_object(), *images = json_array(), *all;
     size_t n;
     const char *const *paths = rs_cli_values(c, "image", &n);
 
@@ -129,13 +43,8 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     json_object_set_new(query, "like", rs_json_any(rs_cli_value(c, "like", NULL)));
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
     add_boxes(query, q);
-    for (size_t i = 0; i < r->n; i++) {
-        json_t *hit = json_hit(&r->hits[i], rs_cli_flag(c, "explain"));
-        add_relations(hit, &r->hits[i], q->contrast);
-        json_array_append_new(hits, hit);
-    }
     all = json_pack("{s:o,s:f,s:o,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000,
-                    "similarity", json_verdict(&r->verdict), "hits", hits);
+                    "similarity", rs_wire_verdict(&r->verdict), "hits", rs_wire_hits(r, &wire));
     if (r->no_regions)
         json_object_set_new(all, "no_regions", json_true());
     return rs_cli_print_json(c, all);

@@ -7,7 +7,6 @@
 #include "model.h"
 #include "server/wire.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 enum { SHOWN = 12 };

@@ -35,7 +35,7 @@ static void look_at(const rs_http_request *r)
 
     want(s != NULL && r->method < RS_HTTP_METHODS && r->target[0]);
     rs_target_parse(&t, r->target, &mem, &why);
-    rs_search_request_read(s, r, NULL, &mem, &err);
+    rs_search_request_read(s, r, NULL, 1e9, &mem, &err);
     rs_search_request_clear(s);
     rs_free(s);
     rs_reply_init(&reply);

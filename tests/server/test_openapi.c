@@ -118,7 +118,7 @@ static bool known(const char *field)
 
     snprintf(body, sizeof body, "{\"%s\": {\"?\": 0}}", field);
     r.body = (rs_buf){body, strlen(body), sizeof body, false};
-    rs_search_request_read(s, &r, NULL, &mem, &err);
+    rs_search_request_read(s, &r, NULL, 1e9, &mem, &err);
     there = !strstr(err.msg, "there is no such field");
     rs_search_request_clear(s);
     rs_free(s);
@@ -143,7 +143,7 @@ static void test_search_fields(void **state)
         if (!known(key))
             fail_msg("%s is described, not read", key);
     assert_false(known("nonsense"));
-    assert_int_equal(rs_search_request_read(s, &r, NULL, &mem, &err), RS_EARG);
+    assert_int_equal(rs_search_request_read(s, &r, NULL, 1e9, &mem, &err), RS_EARG);
     for (char *save, *name = strtok_r(strstr(err.msg, "there are") + 9, ", ", &save); name;
          name = strtok_r(NULL, ", ", &save))
         if (!json_object_get(fields, name))

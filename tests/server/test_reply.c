@@ -140,7 +140,8 @@ static void test_not_modified(void **state)
     rs_reply_head(&r, "now", false, &head);
     assert_string_equal(head.data, "HTTP/1.1 304 Not Modified\r\nDate: now\r\n"
                         "Cache-Control: no-store\r\nETag: \"x\"\r\n"
-                        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");
+                        "X-Content-Type-Options: nosniff\r\n"
+                        "Cross-Origin-Resource-Policy: same-origin\r\nConnection: close\r\n\r\n");
     rs_reply_clear(&r);
     rs_buf_clear(&head);
     rs_arena_clear(&mem);

@@ -195,6 +195,32 @@ static void test_wrong_searches(void **state)
         assert_null(strstr(a.body, serve_folder));
         json_decref(o);
     }
+    for (size_t n = 99990; n < 100010; n += 19) {        /* many small values cost much memory */
+        rs_buf b = {0};
+        int fd = dial(v.port);
+        answer a;
+        rs_buf_puts(&b, "{\"text\":[0");
+        for (size_t i = 4; i < n; i++)
+            rs_buf_puts(&b, ",0");
+        rs_buf_puts(&b, "]}");
+        answer_kept = answer_end = 0;
+        say(fd, "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n");
+        for (size_t i = 0; i < b.len; i += 65536) {
+            char size[16];
+            size_t piece = b.len - i < 65536 ? b.len - i : 65536;
+            snprintf(size, sizeof size, "%zx\r\n", piece);
+            say(fd, size);
+            say_bytes(fd, b.data + i, piece);
+            say(fd, "\r\n");
+        }
+        say(fd, "0\r\n\r\n");
+        a = hear(fd);
+        assert_int_equal(a.status, 400);
+        assert_int_equal(strstr(a.body, "100000 values") != NULL, n > 100000);
+        hang_up(fd);
+        rs_buf_clear(&b);
+    }
     assert_int_equal(ask(v.port, "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
                          "Content-Type: text/plain\r\n\r\n{}").status, 415);
     end(&v);
