@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
+#include <uv.h>
 
 enum { HEAD_MAX = 64 << 10 };
 

@@ -19,7 +19,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <uv.h>
+
+struct uv_loop_s;                  /* uv_loop_t: who includes this need not see libuv */
 
 typedef struct rs_fetcher rs_fetcher;
 typedef struct rs_fetch rs_fetch;
@@ -52,12 +53,12 @@ typedef struct {
 } rs_fetch_plan;
 
 /* RS_ENOMEM, RS_EIO. */
-rs_status rs_fetcher_new(rs_fetcher **out, uv_loop_t *loop, rs_err *err);
+rs_status rs_fetcher_new(rs_fetcher **out, struct uv_loop_s *loop, rs_err *err);
 /* Its handles close, and it frees itself in the loop's next turns; all fetches have ended or
  * are cancelled. NULL is fine. */
 void      rs_fetcher_close(rs_fetcher *f);
 size_t    rs_fetcher_running(const rs_fetcher *f);             /* of NULL: 0 */
-uv_loop_t *rs_fetcher_loop(const rs_fetcher *f);
+struct uv_loop_s *rs_fetcher_loop(const rs_fetcher *f);
 
 /* RS_ENOMEM; RS_ECANCEL: the fetcher is closing. */
 rs_status rs_fetch_begin(rs_fetch **out, rs_fetcher *f, const rs_fetch_plan *plan, rs_err *err);

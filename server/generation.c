@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <uv.h>
 
 enum { BACKOFF_MAX_MS = 8000, PROBLEM_BYTES = 4096 };
 
