@@ -95,7 +95,8 @@ static void act(rs_fetcher *f, curl_socket_t fd, int events)
 static void on_poll(uv_poll_t *p, int status, int events)
 {
     watched *w = p->data;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    /* A reset: curl finds it when it reads, and tries a kept connection that was dead again. */
+    int flags = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
 
     flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
     flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;

@@ -16,7 +16,7 @@
 
 #define DELTA(text) "data: {\"choices\":[{\"delta\":{\"content\":\"" text "\"}}]}\n\n"
 #define DONE "data: [DONE]\n\n"
-#define UNAVAILABLE "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 43\r\n\r\n" \
+#define UNAVAILABLE "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 44\r\n\r\n" \
                     "{\"error\":{\"message\":\"Loading model\",\"a\":12}}"
 
 /* ---- The file -------------------------------------------------------- */
