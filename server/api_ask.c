@@ -84,14 +84,14 @@ static json_t *check_of(const asking *a)
     return json_pack("{s:I,s:I,s:b,s:o,s:o}", "claims", (json_int_t)v->claims, "held",
                      (json_int_t)v->held, "enough", (int)v->enough, "second",
                      rs_json_any(a->k.second), "sentences",
-                     rs_wire_sentences(v, a->k.request.policy));
+                     rs_wire_sentences(v, a->k.request.policy, a->k.context.n));
 }
 
 static json_t *answer_of(const asking *a)
 {
     const rs_ask *k = &a->k;
 
-    return json_pack("{s:o,s:o,s:b,s:s,s:s,s:o,s:o,s:f}", "answer", rs_json_any(k->verified.text),
+    return json_pack("{s:o,s:o,s:b,s:s,s:s,s:o,s:o,s:f}", "answer", rs_wire_cited(k->verified.text, k->context.n),
                      "reasoning", rs_json_any(k->reasoning), "enough", (int)k->verified.enough,
                      "generator", rs_ask_by(k), "template", rs_prompt_name(k->request.template),
                      "finish", rs_json_any(k->by ? a->finish : NULL), "problem",

@@ -2,7 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "server/wire_answer.h"
 
+#include "base/alloc.h"
 #include "server/api.h"
+#include "server/token_stream.h"
+
+#include <string.h>
 
 json_t *rs_wire_context(const rs_context *c, rs_arena *mem)
 {
@@ -46,27 +50,44 @@ static json_t *nearest_of(const rs_checked *r)
                      "end", (json_int_t)r->nearest->end);
 }
 
-json_t *rs_wire_sentence(const rs_checked *r, rs_check_policy policy)
+json_t *rs_wire_cited(const char *text, size_t n)
+{
+    char *copy = n < SIZE_MAX ? rs_malloc(strlen(text) + 1) : NULL;
+    json_t *out;
+
+    if (n == SIZE_MAX)
+        return rs_json_any(text);
+    if (!copy)
+        return NULL;
+    strcpy(copy, text);
+    rs_citations_limit(copy, n);
+    out = rs_json_any(copy);
+    rs_free(copy);
+    return out;
+}
+
+json_t *rs_wire_sentence(const rs_checked *r, rs_check_policy policy, size_t n)
 {
     const bool shown = !r->flags || policy == RS_CHECK_MARK;
     json_t *cites = json_array();
 
     for (size_t i = 0; shown && i < r->sentence->n_cites; i++)
-        json_array_append_new(cites, json_integer((json_int_t)r->sentence->cites[i]));
+        if (n == SIZE_MAX || (r->sentence->cites[i] >= 1 && r->sentence->cites[i] <= n))
+            json_array_append_new(cites, json_integer((json_int_t)r->sentence->cites[i]));
     return json_pack("{s:o,s:o,s:o,s:b,s:f,s:o,s:o,s:o}",
-                     "text", rs_json_any(shown ? r->sentence->text : NULL),
+                     "text", shown ? rs_wire_cited(r->sentence->text, n) : json_null(),
                      "part", rs_json_any(r->sentence->part), "cites", cites,
                      "holds", (int)(r->flags == 0), "support", r->support,
                      "flags", flags_of(r->flags), "about", rs_json_any(shown ? r->about : NULL),
                      "nearest", nearest_of(r));
 }
 
-json_t *rs_wire_sentences(const rs_verified *v, rs_check_policy policy)
+json_t *rs_wire_sentences(const rs_verified *v, rs_check_policy policy, size_t n)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; v->enough && i < v->n; i++)
-        json_array_append_new(list, rs_wire_sentence(&v->rows[i], policy));
+        json_array_append_new(list, rs_wire_sentence(&v->rows[i], policy, n));
     return list;
 }
 

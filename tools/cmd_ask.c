@@ -10,6 +10,7 @@
 #include "model.h"
 #include "server/wire_answer.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,8 @@ static int print_json(asking *k)
     json_t *context = rs_context_json(&k->context, rs_cli_arena(k->c));
 
     for (size_t i = 0; i < k->verified.n; i++)
-        json_array_append_new(sentences, rs_wire_sentence(&k->verified.rows[i], RS_CHECK_MARK));
+        json_array_append_new(sentences, rs_wire_sentence(&k->verified.rows[i], RS_CHECK_MARK,
+                                                          SIZE_MAX));
     all = json_pack("{s:o,s:o,s:b,s:{s:I,s:I},s:o,s:f,s:o}", "answer",
                     rs_json_any(k->verified.text), "reasoning", rs_json_any(k->reasoning),
                     "enough", (int)k->verified.enough, "checks", "claims",

@@ -59,7 +59,7 @@ static inline int asked_dial(int port, const char *path, const char *json, bool 
 /* Everything to the end. */
 static inline asked *asked_hear(int fd)
 {
-    asked *a = calloc(1, sizeof *a);
+    asked *a = calloc(1, sizeof *a);      /* as asked_clear frees it */
     rs_sse_parser p = {.begun = false};
     char some[4096], *at;
     ssize_t n;
