@@ -223,6 +223,8 @@ rs_status rs_ask_check(rs_ask *k, rs_worker *w, const char *draft, const char *r
     kept = inside ? rs_arena_strdup(mem, inside) : NULL;
     if (!kept)
         return no_memory(err);
+    for (size_t len = strlen(kept); len && kept[len - 1] == '\n';)
+        kept[--len] = '\0';
     rs_citations_limit(kept, k->context.n);
     k->reasoning = o.policy == RS_CHECK_MARK ? kept : "";      /* nobody checks it */
     if (k->route.check && k->verified.enough && k->verified.held)
