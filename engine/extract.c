@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Sentences of one part, of one case in it; words of one sentence; what counts as said. */
 enum { MOST_SENTENCES = 4, MOST_A_CASE = 2, LEAST_WORDS = 3, MOST_WORDS = 60, MOST_DRAFT = 8 };
@@ -193,6 +194,8 @@ typedef struct {
     size_t most, most_a_case;
     bool   strict;               /* as of one report */
     double asked;                /* only what names so much of what the query asks for */
+    bool   finding;              /* only what names a finding */
+    bool   apart;                /* may say again what sentences of other sections said */
 } choice;
 
 static bool any_of(const char *section, const char *const *names)
@@ -230,12 +233,13 @@ static bool discusses(const char *section)
 }
 
 /* Has it findings, all of which are said already? */
-static bool nothing_new(const rs_extractor *x, const rs_cited *c)
+static bool nothing_new(const rs_extractor *x, const rs_cited *c, const choice *how)
 {
     for (size_t m = 0; m < c->n_mentions; m++) {
         bool said = false;
         for (size_t i = 0; i < x->n_said && !said; i++)
-            for (size_t k = 0; k < x->said[i]->cited->n_mentions; k++)
+            for (size_t k = 0; (!how->apart || how->section(x->said[i]->cited->section)) &&
+                               k < x->said[i]->cited->n_mentions; k++)
                 said |= strcmp(x->said[i]->cited->mentions[k].finding, c->mentions[m].finding) == 0;
         if (!said)
             return false;
@@ -243,25 +247,45 @@ static bool nothing_new(const rs_extractor *x, const rs_cited *c)
     return c->n_mentions > 0;
 }
 
+/* Does it compare with an earlier study? The case that is drafted may have none (Ramesh, Chi,
+ * Rajpurkar 2022, arXiv:2210.06340). */
+static bool looks_back(const char *text)
+{
+    static const char *const begins[] = {"interval", "unchanged", "improv", "worsen", "compar",
+        "previous", "prior", "again", "redemonstrat", "stable", "persist", "since", "resol",
+        "residual", "recurrent"};
+
+    for (const char *s = text; *s; s++) {
+        if (!isalpha((unsigned char)*s) || (s > text && isalpha((unsigned char)s[-1])))
+            continue;
+        for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+            if (strncasecmp(s, begins[i], strlen(begins[i])) == 0)
+                return true;
+    }
+    return false;
+}
+
 static bool fits(const rs_extractor *x, const rs_sayable *row, const choice *how)
 {
     size_t of_case = 0;
 
     if (row->said || row->item->contrast || !how->section(row->cited->section) ||
-        row->cited->words < how->asked)
+        row->cited->words < how->asked || (how->finding && row->cited->n_mentions == 0) ||
+        (how->strict && looks_back(row->cited->text)))
         return false;
     for (size_t i = 0; i < x->n_said; i++) {
         const rs_sayable *other = x->said[i];
         if (other->item->contrast)
             continue;
+        const bool again = !how->apart || how->section(other->cited->section);
         of_case += other->item == row->item && how->section(other->cited->section);
-        if (rs_shingles_jaccard(&other->words, &row->words) >= SAID ||
-            rs_shingles_within(&row->words, &other->words) >= 1 ||
+        if ((again && (rs_shingles_jaccard(&other->words, &row->words) >= SAID ||
+                       rs_shingles_within(&row->words, &other->words) >= 1)) ||
             contradict(row->cited, other->cited, how->strict) ||
             (how->strict && numbers_only(row, other)))
             return false;
     }
-    return of_case < how->most_a_case && !(how->strict && nothing_new(x, row->cited));
+    return of_case < how->most_a_case && !(how->strict && nothing_new(x, row->cited, how));
 }
 
 static double marginal(const rs_extractor *x, const rs_sayable *row)
@@ -337,23 +361,27 @@ static rs_status say_sentences(rs_extractor *x)
     for (size_t i = 0; i < x->n; i++)
         if (answers(x->rows[i].cited->section) && x->rows[i].cited->words > most)
             most = x->rows[i].cited->words;
-    return say_best(x, &(choice){answers, MOST_SENTENCES, MOST_A_CASE, false,
-                                 x->o->words_only ? ASKED * most : 0});
+    return say_best(x, &(choice){.section = answers, .most = MOST_SENTENCES,
+                                 .most_a_case = MOST_A_CASE,
+                                 .asked = x->o->words_only ? ASKED * most : 0});
 }
 
 static rs_status say_discussion(rs_extractor *x)
 {
-    return say_best(x, &(choice){discusses, MOST_SENTENCES, MOST_A_CASE, false, 0});
+    return say_best(x, &(choice){.section = discusses, .most = MOST_SENTENCES,
+                                 .most_a_case = MOST_A_CASE});
 }
 
 static rs_status say_draft(rs_extractor *x)
 {
-    return say_best(x, &(choice){describes, MOST_DRAFT, MOST_DRAFT, true, 0});
+    return say_best(x, &(choice){.section = describes, .most = MOST_DRAFT,
+                                 .most_a_case = MOST_DRAFT, .strict = true});
 }
 
 static rs_status say_impression(rs_extractor *x)
 {
-    return say_best(x, &(choice){concludes, 2, 1, true, 0});
+    return say_best(x, &(choice){.section = concludes, .most = 2, .most_a_case = 1, .strict = true,
+                                 .finding = true, .apart = true});
 }
 
 /* The sentence of a case that speaks of its diagnosis, or else a conclusion; NULL for none. */

@@ -3,7 +3,8 @@
  * Nothing is written that no source has, apart from the phrases of answer.h: sentences are
  * the reports' own, chosen by their agreement with the query's images and texts (context.h;
  * as CXR-RePaiR chooses sentences for an image, Endo et al. 2021, arXiv:2109.13424), and
- * counts are of cases. No network, no weights.
+ * counts are of the cases of which the context shows a sentence that says so. No network, no
+ * weights.
  *
  *   cases        how many are similar
  *   sentences    what answers the query: maximal marginal relevance (Carbonell, Goldstein,
@@ -14,7 +15,7 @@
  *   differs      findings that some affirm and others negate, or that change sides
  *   discussion   what discussions of the cases say
  *   draft        findings of one report: nothing that contradicts what stands before, in state,
- *                side or measure
+ *                side or measure; nor that compares with studies of another patient
  *   impression   the same of impressions and diagnoses
  *   quiz         a learner's findings beside the cases'
  *   contrast     the nearest case of another diagnosis

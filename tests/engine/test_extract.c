@@ -91,10 +91,10 @@ static void test_draft_does_not_contradict_itself(void **state)
     static const char *const some[] = {
         "Left pleural effusion.", "Right pleural effusion.", "No pleural effusion.",
         "A nodule of 5 mm.", "A nodule of 9 mm.", "The cyst measures 3 cm today.",
-        "The cyst measures 4 cm today.",
+        "The cyst measures 4 cm today.", "Interval improvement of a cavity.",
     };
     rs_arena mem = {0};
-    rs_context c = context_of(some, NULL, 7, &mem);
+    rs_context c = context_of(some, NULL, 8, &mem);
     rs_answer a = answer_of(&c, "draft", NULL, &mem);
 
     (void)state;
