@@ -191,7 +191,8 @@ void rs_api_image(rs_exchange *x, rs_worker *w)
 
     if (digits == 0 || digits > 6 || x->arg[1][digits] != '\0') {
         rs_problem_reply(&x->reply, RS_PROBLEM_NOT_FOUND, NULL,
-                         "An image is named by its case's key and its number among the case's, from 0.");
+                         "An image is named by its case's key and its number among the case's, "
+                         "from 0.");
         return;
     }
     n = strtoul(x->arg[1], NULL, 10);

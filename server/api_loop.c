@@ -61,6 +61,10 @@ void rs_api_events(rs_exchange *x, rs_server *s)
 {
     rs_buf data = {0};
 
+    if (x->request->http10) {
+        rs_problem_status_reply(&x->reply, 505, "Events come in chunks, which HTTP/1.0 has not.");
+        return;
+    }
     put_watch(&data, rs_server_watch(s));
     x->reply.type = "text/event-stream";
     x->reply.stream = true;

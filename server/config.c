@@ -24,7 +24,8 @@ typedef struct {
 } setting;
 
 static const setting settings[] = {
-#define SETTING_TEXT(name, fallback, size) {#name, offsetof(rs_config, name), fallback, size, 0, 0, 0},
+#define SETTING_TEXT(name, fallback, size) \
+    {#name, offsetof(rs_config, name), fallback, size, 0, 0, 0},
 #define SETTING_NUMBER(name, fallback, min, max) \
     {#name, offsetof(rs_config, name), NULL, 0, fallback, min, max},
     RS_SETTING_MAP(SETTING_TEXT, SETTING_NUMBER)
@@ -68,7 +69,8 @@ static rs_status set(rs_config *c, const setting *s, const char *from, const cha
         return set_text(c, s, from, value, err);
     n = strtoll(value, &end, 10);
     if (end == value || *end)
-        return rs_fail(err, RS_EARG, "%s%s: wanted a whole number, found '%s'", from, s->name, value);
+        return rs_fail(err, RS_EARG, "%s%s: wanted a whole number, found '%s'", from, s->name,
+                       value);
     return set_number(c, s, from, n, err);
 }
 
@@ -162,7 +164,7 @@ rs_status rs_config_check(const rs_config *c, rs_err *err)
         return rs_fail(err, RS_EARG, "log_level: wanted debug, info, warn or error, found '%s'",
                        c->log_level);
     if (!is_loopback(c->bind))
-        return rs_fail(err, RS_EARG, "bind: %s is not a loopback address. Whoever reaches another one "
+        return rs_fail(err, RS_EARG, "bind: %s is not a loopback address. Whoever reaches another "
                        "could read every report: that needs TLS and authentication, which are not "
                        "there yet. Use 127.0.0.1 or ::1, and a tunnel (ssh -L) from elsewhere",
                        c->bind);

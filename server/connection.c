@@ -249,7 +249,8 @@ static void send_reply(rs_conn *c, rs_reply *r)
     rs_server *s = c->server;
 
     c->status = r->status;
-    rs_metrics_request(&s->metrics, c->x.route ? c->x.route_index : RS_METRICS_ROUTES - 1, r->status);
+    rs_metrics_request(&s->metrics, c->x.route ? c->x.route_index : RS_METRICS_ROUTES - 1,
+                       r->status);
     rs_reply_head(r, s->date, c->keep_alive && !s->draining, &c->out);
     if (r->body.failed)
         c->out.failed = true;
@@ -301,7 +302,8 @@ static void give_up(rs_conn *c, rs_problem_kind kind, const char *detail)
 /* A page of another site may send a request here, but must not get it done. */
 static bool other_origin(const rs_config *config, const rs_http_request *r)
 {
-    const char *origin = rs_http_field_of(r, "origin"), *site = rs_http_field_of(r, "sec-fetch-site");
+    const char *origin = rs_http_field_of(r, "origin");
+    const char *site = rs_http_field_of(r, "sec-fetch-site");
     const char *mode = rs_http_field_of(r, "sec-fetch-mode");
 
     if (site && strcmp(site, "cross-site") == 0 &&
@@ -323,7 +325,7 @@ static bool find_route(rs_conn *c, bool body_follows)
     int status;
 
     c->x.request = r;
-    c->keep_alive = r->keep_alive;
+    c->keep_alive = r->keep_alive && !r->http10;   /* it would want to be told in an own way */
     c->head_only = r->method == RS_HTTP_HEAD;
     if ((status = rs_target_parse(&c->x.target, r->target, &c->x.mem, &why)) != 0) {
         refuse(c, status, why, body_follows);
@@ -367,7 +369,7 @@ static void begin_body(rs_conn *c)
         return;
     r = c->x.request;
     if (!c->x.route->takes_body || r->length > max) {
-        refuse(c, 413, c->x.route->takes_body ? "The body is larger than the setting body_mb allows."
+        refuse(c, 413, c->x.route->takes_body ? "The body is larger than body_mb allows."
                                               : "No body is taken here.", true);
         return;
     }

@@ -512,7 +512,8 @@ void rs_http_parser_free(rs_http_parser *p)
 
 void rs_http_parser_reset(rs_http_parser *p)
 {
-    static const llhttp_settings_t wanted = {.on_body = on_body, .on_message_complete = on_complete};
+    static const llhttp_settings_t wanted = {.on_body = on_body,
+                                             .on_message_complete = on_complete};
     rs_buf head = p->head;
 
     head.len = 0;

@@ -64,7 +64,8 @@ static void put_histogram(const rs_histogram *h, const char *stage, rs_buf *out)
 
 static void put_one(rs_buf *out, const char *name, const char *type, const char *help, double value)
 {
-    rs_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, type, name, value);
+    rs_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, type, name,
+                  value);
 }
 
 void rs_metrics_write(const rs_metrics *m, const char *const *route_names, rs_buf *out)
@@ -74,7 +75,8 @@ void rs_metrics_write(const rs_metrics *m, const char *const *route_names, rs_bu
     for (size_t r = 0; r < RS_METRICS_ROUTES; r++)
         for (int s = 0; s < 500; s++)
             if (m->requests[r][s])
-                rs_buf_printf(out, "radscout_requests_total{route=\"%s\",status=\"%d\"} %" PRIu64 "\n",
+                rs_buf_printf(out, "radscout_requests_total{route=\"%s\",status=\"%d\"} "
+                              "%" PRIu64 "\n",
                               route_names[r] ? route_names[r] : "none", s + 100, m->requests[r][s]);
     rs_buf_puts(out, "# HELP radscout_stage_seconds Time of a request's stages.\n"
                      "# TYPE radscout_stage_seconds histogram\n");

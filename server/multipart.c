@@ -93,7 +93,8 @@ static rs_status read_head(rs_part *p, const char *at, const char *end, const ch
         at = cr + 2;
     }
     if (!p->name)
-        return rs_fail(err, RS_EARG, "a part has no name: Content-Disposition: form-data; name=...");
+        return rs_fail(err, RS_EARG, "a part has no name: Content-Disposition: form-data; "
+                                     "name=...");
     return RS_OK;
 }
 
@@ -122,8 +123,8 @@ rs_status rs_multipart_parse(const char *type, const char *body, size_t len, rs_
     if (!*parts)
         return rs_fail(err, RS_ENOMEM, "no memory for a form");
     if (mark_len == 0)
-        return rs_fail(err, RS_EARG, "Content-Type: multipart/form-data wants a boundary of 1 to 70 "
-                       "characters");
+        return rs_fail(err, RS_EARG, "Content-Type: multipart/form-data wants a boundary of 1 to "
+                       "70 characters");
     if (len < mark_len - 2 || memcmp(body, mark + 2, mark_len - 2) != 0)
         return rs_fail(err, RS_EARG, "the form does not begin with its boundary");
     for (at += mark_len - 2;;) {

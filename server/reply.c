@@ -117,7 +117,9 @@ bool rs_accepts_gzip(const char *text)
         n = strcspn(text, " \t,;");
         if ((n == 4 && strncasecmp(text, "gzip", 4) == 0) || (n == 1 && *text == '*')) {
             const char *q = text + n + strspn(text + n, " \t;");
-            return !(strncasecmp(q, "q=0", 3) == 0 && strspn(q + 2, "0.") == strcspn(q + 2, " \t,"));
+            const bool none = strncasecmp(q, "q=0", 3) == 0 &&
+                              strspn(q + 2, "0.") == strcspn(q + 2, " \t,");
+            return !none;
         }
         text += strcspn(text, ",");
     }
@@ -150,7 +152,8 @@ static void fit_range(rs_reply *r, const rs_http_request *q, rs_arena *mem)
     if (kind == RS_RANGE_NONE)
         return;
     text = kind == RS_RANGE_PART
-        ? rs_arena_sprintf(mem, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, offset, offset + length - 1,
+        ? rs_arena_sprintf(mem, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, offset,
+                           offset + length - 1,
                            size)
         : rs_arena_sprintf(mem, "bytes */%" PRIu64, size);
     if (!text)

@@ -138,7 +138,8 @@ static rs_status set_base64(reader *r, const char *field, const char *text, rs_q
     if (st == RS_ENOMEM)
         return st;
     return st == RS_OK ? set_image(r, field, bytes, len, p)
-                       : wrong(r, field, "wanted the image file's bytes as base64, without line ends");
+                       : wrong(r, field, "wanted the image file's bytes as base64, without line "
+                                         "ends");
 }
 
 /* What a part is made of; `like` is a case's key. */
@@ -172,7 +173,7 @@ static rs_status read_some(reader *r, const char *field, const json_t *v, part_k
         rs_status st;
         snprintf(name, sizeof name, json_is_array(v) ? "%s[%zu]" : "%s", field, i);
         if ((st = new_part(r, field, weight, &p)) != RS_OK ||
-            (st = fill_part(r, name, kind, json_is_array(v) ? json_array_get(v, i) : v, p)) != RS_OK)
+            (st = fill_part(r, name, kind, json_is_array(v) ? json_array_get(v, i) : v, p)))
             return st;
     }
     return RS_OK;
@@ -558,7 +559,8 @@ static bool is_type(const char *type, const char *wanted)
 {
     size_t n = strlen(wanted);
 
-    return type && strncasecmp(type, wanted, n) == 0 && (type[n] == '\0' || strchr("; \t", type[n]));
+    return type && strncasecmp(type, wanted, n) == 0 &&
+           (type[n] == '\0' || strchr("; \t", type[n]));
 }
 
 bool rs_search_request_type_known(const char *content_type)
@@ -592,8 +594,8 @@ rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_reques
     for (size_t i = 0; i < s->query.n_parts; i++)
         positive |= s->query.parts[i].weight > 0;
     if (!positive)
-        return wrong(&all, "text", "nothing is asked for: give text, image, like or parts, at least "
-                     "one with a positive weight");
+        return wrong(&all, "text", "nothing is asked for: give text, image, like or parts, at "
+                     "least one with a positive weight");
     if (s->query.depth < 2 * s->query.k)
         s->query.depth = 2 * s->query.k;
     return RS_OK;

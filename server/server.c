@@ -37,8 +37,8 @@ static void on_refused(uv_handle_t *h)
  * accepts no other: so there is a handle in reserve, and one refusal at a time. */
 static void refuse_connection(rs_server *s)
 {
-    static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
-                         "Connection: close\r\n\r\n";
+    static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                         "Retry-After: 1\r\nConnection: close\r\n\r\n";
     uv_buf_t buf = uv_buf_init(text, sizeof text - 1);
 
     if (s->refusing) {
@@ -267,7 +267,8 @@ static void take_config(rs_server *s, const rs_config *new)
     const rs_config old = s->config;
     rs_err err = {0};
 
-    if (strcmp(new->log, old.log) != 0 && rs_log_open(*new->log ? new->log : NULL, &err) != RS_OK)
+    if ((*new->log || *old.log) &&             /* the same one too: it may have been moved away */
+        rs_log_open(*new->log ? new->log : NULL, &err) != RS_OK)
         rs_log_error(RS_LOG_ERROR, "log not opened", &err);
     s->config = *new;
     memcpy(s->config.bind, old.bind, sizeof old.bind);

@@ -225,20 +225,28 @@ static json_t *encoder(const rs_encoder_identity *e, bool folders)
     return o;
 }
 
-json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool folders)
+json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool local)
 {
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}",
+    json_t *o = json_pack(
+        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:I,s:I,s:o,s:o,s:o,s:o}",
         "cases", (json_int_t)s->cases, "images", (json_int_t)s->images,
         "passages", (json_int_t)s->passages, "image_vectors", (json_int_t)s->image_vectors,
-        "passage_vectors", (json_int_t)s->passage_vectors, "sources", (json_int_t)s->sources,
+        "passage_vectors", (json_int_t)s->passage_vectors,
+        "region_vectors", (json_int_t)s->region_vectors,
+        "images_with_regions", (json_int_t)s->images_with_regions,
+        "sources", (json_int_t)s->sources,
         "refused", (json_int_t)s->problems, "catalog_bytes", (json_int_t)s->catalog_bytes,
         "cache_bytes", (json_int_t)s->cache_bytes, "schema_version", s->schema_version,
         "image_generation", (json_int_t)s->image_generation,
         "passage_generation", (json_int_t)s->passage_generation,
-        "encoder", encoder(s->encoder, folders),
+        "encoder", encoder(s->encoder, local),
         "modalities", counts(s->modalities, s->n_modalities),
         "body_parts", counts(s->body_parts, s->n_body_parts),
-        "findings", counts(s->findings, s->n_findings), "problems", problems(p, n));
+        "findings", counts(s->findings, s->n_findings));
+
+    if (o && local)
+        json_object_set_new(o, "problems", problems(p, n));
+    return o;
 }
 
 json_t *rs_wire_facets(const rs_facet_report *r)

@@ -28,8 +28,8 @@ json_t *rs_wire_hits(const rs_result *r, const rs_wire *w);              /* a li
 json_t *rs_wire_box(const double box[4]);                            /* [x0, y0, x1, y1] */
 json_t *rs_wire_verdict(const rs_verdict *v);
 json_t *rs_wire_case(const rs_case *c, const rs_mention *m, size_t n, const rs_wire *w);
-/* `folders`: with the encoder's folder on this machine. */
-json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool folders);
+/* `local`: with what names files of this machine, the encoder's folder and the problems. */
+json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool local);
 json_t *rs_wire_facets(const rs_facet_report *r);
 
 #endif

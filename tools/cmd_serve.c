@@ -192,9 +192,9 @@ const rs_command rs_command_serve = {
         "No other address is contacted. What they write is checked before it counts as an answer.\n"
         "\n"
         "A setting is taken from its option, else from the environment (RADSCOUT_QUEUE for\n"
-        "--queue), else from the file ({\"queue\": 64}), else its default. SIGHUP reads them again;\n"
-        "SIGTERM finishes what is under way and ends. What radscout index adds meanwhile is found\n"
-        "by the next search.",
+        "--queue), else from the file ({\"queue\": 64}), else its default. SIGHUP reads them\n"
+        "again; SIGTERM finishes what is under way and ends. What radscout index adds meanwhile\n"
+        "is found by the next search.",
     .examples = "  radscout serve archive\n"
                 "  radscout serve archive --port 0 --workers 4\n"
                 "  curl -s localhost:8080/v1/search --json '{\"text\": \"left pleural effusion\"}'",

@@ -137,7 +137,8 @@ static const struct {
     {"a list of Hosts", GET "Host: localhost, evil\r\n\r\n", 400, NULL},
     /* Lengths. */
     {"CL and TE", POST "Content-Length: 3\r\n" CHUNKED "0\r\n\r\n", 400, NULL},
-    {"TE and CL", POST "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400, NULL},
+    {"TE and CL", POST "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400,
+     NULL},
     {"two CLs", POST "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400, NULL},
     {"two CLs alike", POST "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400, NULL},
     {"a list of CLs", POST "Content-Length: 3, 3\r\n\r\nabc", 400, NULL},

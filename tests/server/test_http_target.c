@@ -94,7 +94,8 @@ static void test_queries(void **state)
 
 /* ---- Routes ---------------------------------------------------------- */
 
-static rs_route_match find(rs_http_method method, const char *target, rs_exchange *x, char allow[64])
+static rs_route_match find(rs_http_method method, const char *target, rs_exchange *x,
+                           char allow[64])
 {
     const char *why;
 

@@ -31,7 +31,8 @@ static void test_text(void **state)
     rs_metrics_stage(m, RS_STAGE_SEARCH, 60);
     m->image_generation = 7;
     rs_metrics_write(m, names, &b);
-    assert_non_null(strstr(b.data, "radscout_requests_total{route=\"/healthz\",status=\"200\"} 2\n"));
+    assert_non_null(strstr(b.data, "radscout_requests_total{route=\"/healthz\",status=\"200\"} "
+                                   "2\n"));
     assert_non_null(strstr(b.data, "{route=\"/v1/cases/{key}\",status=\"404\"} 1\n"));
     assert_non_null(strstr(b.data, "{route=\"none\",status=\"400\"} 1\n"));
     assert_non_null(strstr(b.data, "{stage=\"search\",le=\"0.0001\"} 1\n"));

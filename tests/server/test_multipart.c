@@ -73,8 +73,8 @@ static void test_no_forms(void **state)
         rs_part *p;
         size_t n;
         rs_err err = {0};
-        rs_status st = rs_multipart_parse(rows[i].type, rows[i].body, strlen(rows[i].body), &mem, &p,
-                                          &n, &err);
+        rs_status st = rs_multipart_parse(rows[i].type, rows[i].body, strlen(rows[i].body), &mem,
+                                          &p, &n, &err);
         if (st != RS_EARG || !*err.msg)
             fail_msg("row %zu: %s %s", i, rs_status_name(st), rows[i].body);
     }
@@ -121,8 +121,10 @@ static void test_too_many_parts(void **state)
 static void test_base64(void **state)
 {
     static const struct { const char *text, *bytes; } rows[] = {
-        {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg==", "foob"}, {"+/+/", "\xfb\xff\xbf"},
-        {"", NULL}, {"Zg=", NULL}, {"Zg", NULL}, {"Z===", NULL}, {"====", NULL}, {"Zm9v\nZm9v", NULL},
+        {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg==", "foob"},
+        {"+/+/", "\xfb\xff\xbf"},
+        {"", NULL}, {"Zg=", NULL}, {"Zg", NULL}, {"Z===", NULL}, {"====", NULL},
+        {"Zm9v\nZm9v", NULL},
         {"Zm9 ", NULL}, {"Zm-_", NULL}, {"Zg==Zg==", NULL}, {"\xc3\xa9==", NULL},
     };
     rs_arena mem = {0};
@@ -133,7 +135,8 @@ static void test_base64(void **state)
         size_t len;
         rs_status st = rs_base64_decode(rows[i].text, &mem, &bytes, &len, NULL);
         if (st != (rows[i].bytes ? RS_OK : RS_EARG) ||
-            (st == RS_OK && (len != strlen(rows[i].bytes) || memcmp(bytes, rows[i].bytes, len) != 0)))
+            (st == RS_OK &&
+             (len != strlen(rows[i].bytes) || memcmp(bytes, rows[i].bytes, len) != 0)))
             fail_msg("%s: %s, %zu bytes", rows[i].text, rs_status_name(st), len);
     }
     rs_arena_clear(&mem);

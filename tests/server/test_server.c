@@ -104,6 +104,8 @@ static void test_one_connection_many_requests(void **state)
     hear_end(fd);
     close(fd);
     assert_string_equal(ask(v.port, "GET /healthz HTTP/1.0\r\n\r\n").body, "ok\n");
+    assert_true(ask(v.port, "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").closes);
+    assert_int_equal(ask(v.port, "GET /v1/events HTTP/1.0\r\n\r\n").status, 505);
     serve_end(&v);
 }
 
@@ -136,7 +138,8 @@ static void test_pipelining(void **state)
                 at += n;
             }
             a = hear_answer(fd, i % 6 == 3);
-            if (a.status != want[i % 6].status || (want[i % 6].len && a.body_len != want[i % 6].len))
+            if (a.status != want[i % 6].status ||
+                (want[i % 6].len && a.body_len != want[i % 6].len))
                 fail_msg("step %zu, request %d: %d, %zu bytes", step, i, a.status, a.body_len);
         }
         hang_up(fd);
@@ -158,12 +161,15 @@ static void test_refused(void **state)
         {REQUEST("OPTIONS /healthz"), 204, false},
         {REQUEST("OPTIONS *"), 204, false},
         {"GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421, false},
-        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", 403, false},
+        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", 403,
+         false},
         {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", 403, false},
-        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n", 403, false},
+        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n", 403,
+         false},
         {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n"
          "Sec-Fetch-Mode: navigate\r\n\r\n", 200, false},
-        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n", 200, false},
+        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n", 200,
+         false},
         {"POST /none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n", 404, true},
         {"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n", 405, true},
         {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1073741824\r\n\r\n", 413, true},
@@ -180,7 +186,8 @@ static void test_refused(void **state)
         if (a.status >= 400)
             assert_non_null(strstr(a.head, "Content-Type: application/problem+json\r\n"));
     }
-    assert_non_null(strstr(ask(v.port, REQUEST("POST /healthz")).head, "Allow: GET, HEAD, OPTIONS\r\n"));
+    assert_non_null(strstr(ask(v.port, REQUEST("POST /healthz")).head,
+                           "Allow: GET, HEAD, OPTIONS\r\n"));
     serve_end(&v);
 }
 
@@ -232,13 +239,15 @@ static void test_expect(void **state)
     serve_plan(&v);
     begin(&v);
     fd = dial(v.port);
-    say(fd, "POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    say(fd, "POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: "
+            "2\r\n\r\n");
     assert_int_equal(hear_some(fd, some, 25, WAIT_MS), 25);
     assert_string_equal(some, "HTTP/1.1 100 Continue\r\n\r\n");
     say(fd, "ok");
     assert_string_equal(hear(fd).body, "ok");
     hang_up(fd);
-    assert_int_equal(ask(v.port, "POST /none HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+    assert_int_equal(ask(v.port, "POST /none HTTP/1.1\r\nHost: localhost\r\nExpect: "
+                                 "100-continue\r\n"
                          "Content-Length: 2\r\n\r\n").status, 404);
     serve_end(&v);
 }

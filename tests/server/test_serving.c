@@ -221,7 +221,8 @@ static void test_wrong_searches(void **state)
         hang_up(fd);
         rs_buf_clear(&b);
     }
-    assert_int_equal(ask(v.port, "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+    assert_int_equal(ask(v.port, "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+                                 "2\r\n"
                          "Content-Type: text/plain\r\n\r\n{}").status, 415);
     end(&v);
 }
@@ -229,8 +230,10 @@ static void test_wrong_searches(void **state)
 static void test_forms(void **state)
 {
     static const struct { const char *body; int status; const char *says; } rows[] = {
-        {"--x\r\nContent-Disposition: form-data; name=text\r\n\r\neffusion\r\n--x--\r\n", 200, "one"},
-        {"--x\r\nContent-Disposition: form-data; name=query\r\n\r\n{\"text\":\"nodule\"}\r\n--x--", 200,
+        {"--x\r\nContent-Disposition: form-data; name=text\r\n\r\neffusion\r\n--x--\r\n", 200,
+         "one"},
+        {"--x\r\nContent-Disposition: form-data; name=query\r\n\r\n{\"text\":\"nodule\"}\r\n--x--",
+         200,
          "a%2Fb"},
         {"--x\r\nContent-Disposition: form-data; name=file\r\n\r\na\r\n--x--", 400, "a form has"},
         {"--x\r\nContent-Disposition: form-data; name=image\r\n\r\na\r\n--x--", 400, "no model"},
@@ -273,7 +276,8 @@ static void test_cases(void **state)
     assert_string_equal(text_at(o, "report"), "FINDINGS: Nodule of the right lung.");
     images = json_object_get(o, "images");
     assert_int_equal(json_array_size(images), 3);
-    assert_string_equal(text_at(json_array_get(images, 2), "url"), "/v1/images/a%2Fb%20c%25%22%3C/2");
+    assert_string_equal(text_at(json_array_get(images, 2), "url"),
+                        "/v1/images/a%2Fb%20c%25%22%3C/2");
     json_decref(o);
     a = ask(v.port, REQUEST("GET /v1/cases/nobody"));
     assert_int_equal(a.status, 404);
@@ -334,7 +338,8 @@ static void test_images(void **state)
     assert_non_null(strstr(a.head, field));
     assert_int_equal(ask_image(v.port, "one/0", "Range: bytes=99999999-\r\n").status, 416);
     assert_int_equal(ask_image(v.port, "one/0", "Range: bytes=0-1,3-4\r\n").body_len, len);
-    assert_int_equal(ask_image(v.port, "one/0", "Range: bytes=0-1\r\nIf-Range: \"x\"\r\n").status, 200);
+    assert_int_equal(ask_image(v.port, "one/0", "Range: bytes=0-1\r\nIf-Range: \"x\"\r\n").status,
+                     200);
     snprintf(field, sizeof field, "If-None-Match: \"x\", \"%s\"\r\n", image_sha[0]);
     a = ask_image(v.port, "one/0", field);
     assert_int_equal(a.status, 304);
@@ -379,7 +384,8 @@ static void test_gzip(void **state)
 
     (void)state;
     begin(&v);
-    a = ask(v.port, "GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
+    a = ask(v.port, "GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: "
+                    "gzip\r\n\r\n");
     assert_non_null(strstr(a.head, "Content-Encoding: gzip\r\n"));
     assert_memory_equal(a.body, "\x1f\x8b", 2);
     a = ask(v.port, REQUEST("GET /v1/openapi.json"));
@@ -469,7 +475,8 @@ static void test_crowd(void **state)
         pthread_join(thread[i], &good);
         assert_int_equal((intptr_t)good, 20);
     }
-    assert_non_null(strstr(ask_search(v.port, "{\"text\": \"cavity\", \"keep_duplicates\": true}").body,
+    assert_non_null(strstr(ask_search(v.port, "{\"text\": \"cavity\", \"keep_duplicates\": "
+                                              "true}").body,
                            "crowd-"));
     rs_archive_close(w);
     end(&v);

@@ -135,10 +135,12 @@ static void test_check(void **state)
 /* A picture sent as a form finds itself; one that is none is a problem. */
 static void test_images(void **state)
 {
-    static const char before[] = "--x\r\nContent-Disposition: form-data; name=image; filename=a\r\n\r\n";
+    static const char before[] = "--x\r\nContent-Disposition: form-data; name=image; "
+                                 "filename=a\r\n\r\n";
     static const char form[] = LOCAL "Content-Type: multipart/form-data; boundary=x\r\n";
     int port;
-    pid_t pid = begin_serve(&port, (const char *const[]){"serve", at("archive"), "--port", "0", NULL});
+    pid_t pid = begin_serve(&port, (const char *const[]){"serve", at("archive"), "--port", "0",
+                                                         NULL});
 
     (void)state;
     for (int i = 0; i < 4; i++) {
@@ -173,7 +175,8 @@ static void test_images(void **state)
 static void test_index_beside_it(void **state)
 {
     int port;
-    pid_t pid = begin_serve(&port, (const char *const[]){"serve", at("archive"), "--port", "0", NULL});
+    pid_t pid = begin_serve(&port, (const char *const[]){"serve", at("archive"), "--port", "0",
+                                                         NULL});
 
     (void)state;
     assert_int_equal(search(port, "{\"text\": \"hamartoma\"}"), 200);
@@ -196,7 +199,8 @@ static void test_reload(void **state)
 
     (void)state;
     put("s.json", "{\"log_level\": \"info\"}");
-    pid = begin_serve(&port, (const char *const[]){"serve", at("archive"), "--port", "0", "--config",
+    pid = begin_serve(&port, (const char *const[]){"serve", at("archive"), "--port", "0",
+                                                   "--config",
                                                    at("s.json"), NULL});
     assert_int_equal(ask(port, "GET /healthz", other, NULL, 0), 421);
     put("s.json", "{\"hosts\": \"pacs.example\", \"workers\": 9}");
@@ -215,6 +219,43 @@ static void test_reload(void **state)
     assert_says(said_err, "stay as they were");
 }
 
+/* A log that was moved away is begun anew by SIGHUP; lines are JSON, and name no query. */
+static void test_log(void **state)
+{
+    char *text = NULL, *line, *save;
+    size_t len;
+    int port;
+    pid_t pid = begin_serve(&port, (const char *const[]){"serve", at("archive"), "--port", "0",
+                                                         "--log",
+                                                         at("serve.log"), NULL});
+
+    (void)state;
+    assert_int_equal(search(port, "{\"text\": \"secret words\"}"), 200);
+    assert_int_equal(rename(at("serve.log"), at("serve.log.1")), 0);
+    kill(pid, SIGHUP);
+    for (int i = 0; access(at("serve.log"), F_OK) != 0; i++) {
+        assert_true(i < 500);
+        pause_ms(10);
+    }
+    assert_int_equal(ask(port, "GET /v1/cases/c1", LOCAL, NULL, 0), 200);
+    kill(pid, SIGTERM);
+    assert_int_equal(end_radscout(pid), 0);
+    assert_int_equal(said_err_len, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(rs_file_read(&text, &len, at(i ? "serve.log" : "serve.log.1"), 1 << 20,
+                                      NULL),
+                         RS_OK);
+        assert_says(text, i ? "\"path\":\"/v1/cases/c1\",\"status\":\"200\"" : "/v1/search");
+        assert_null(strstr(text, "secret"));
+        for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+            json_t *o = NULL;
+            assert_int_equal(rs_json_parse(&o, line, strlen(line), "line", NULL), RS_OK);
+            json_decref(o);
+        }
+        rs_free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_images),
         cmocka_unit_test(test_index_beside_it),
         cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_log),
     };
     int failed = cmocka_run_group_tests(tests, make_archive, scratch_drop);
 
