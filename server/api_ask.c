@@ -91,7 +91,8 @@ static json_t *answer_of(const asking *a)
 {
     const rs_ask *k = &a->k;
 
-    return json_pack("{s:o,s:o,s:b,s:s,s:s,s:o,s:o,s:f}", "answer", rs_wire_cited(k->verified.text, k->context.n),
+    return json_pack("{s:o,s:o,s:b,s:s,s:s,s:o,s:o,s:f}",
+                     "answer", rs_wire_cited(k->verified.text, k->context.n),
                      "reasoning", rs_json_any(k->reasoning), "enough", (int)k->verified.enough,
                      "generator", rs_ask_by(k), "template", rs_prompt_name(k->request.template),
                      "finish", rs_json_any(k->by ? a->finish : NULL), "problem",

@@ -117,8 +117,8 @@ rs_status rs_ask_request_read(rs_ask_request *a, const rs_http_request *r, const
     rs_status st;
 
     *a = (rs_ask_request){.budget = RS_CONTEXT_BUDGET, .policy = RS_CHECK_MARK, .images = true};
-    st = rs_search_request_read_with(&a->search, r, w->service->encoder, until_s, read_field, &all, mem,
-                                     err);
+    st = rs_search_request_read_with(&a->search, r, w->service->encoder, until_s, read_field, &all,
+                                     mem, err);
     a->search.query.contrast = true;
     if (st == RS_OK && !a->template)
         st = rs_prompts_find(w->prompts, "case-comparison", &a->template, err);

@@ -47,7 +47,8 @@ rs_status rs_search_request_read(rs_search_request *s, const rs_http_request *r,
 typedef rs_status rs_search_other(void *ctx, const char *field, const json_t *v, rs_err *err);
 rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_request *r,
                                       const rs_encoder *encoder, double until_s,
-                                      rs_search_other *other, void *ctx, rs_arena *mem, rs_err *err);
+                                      rs_search_other *other, void *ctx, rs_arena *mem,
+                                      rs_err *err);
 /* The same of a form's media type or JSON's alone. */
 bool rs_search_request_type_known(const char *content_type);
 void rs_search_request_clear(rs_search_request *s);

@@ -177,7 +177,8 @@ const rs_command rs_command_serve = {
     .summary = "answer searches over HTTP: a JSON API on this machine",
     .description =
         "Prints its URL when it listens. GET /v1/openapi.json describes the API: POST /v1/search,\n"
-        "/v1/ask, /v1/context; GET /v1/cases/KEY, /v1/images/KEY/N, /v1/stats, /v1/events; /healthz, /readyz, /metrics.\n"
+        "/v1/ask, /v1/context; GET /v1/cases/KEY, /v1/images/KEY/N, /v1/stats, /v1/events;\n"
+        "/healthz, /readyz, /metrics.\n"
         "\n"
         "It listens on loopback addresses only, for it has neither TLS nor authentication yet,\n"
         "and answers only to its own names, so that no web page can reach it by another.\n"
@@ -186,7 +187,7 @@ const rs_command rs_command_serve = {
         "speak as OpenAI's do (llama.cpp, Ollama, vLLM), named in a file:\n"
         "  {\"generators\": {\"big\": {\"url\": \"http://127.0.0.1:8000/v1\", \"model\": \"m\",\n"
         "                        \"api_key_env\": \"KEY\", \"images\": true},\n"
-        "                  \"small\": {\"url\": \"http://127.0.0.1:8001/v1\", \"json_schema\": true}},\n"
+        "                  \"small\": {\"url\": \"http://127.0.0.1:8001/v1\"}},\n"
         "   \"templates\": {\"*\": {\"draft\": \"big\", \"check\": \"small\"},\n"
         "                 \"teaching\": {\"draft\": \"built-in\"}}}\n"
         "No other address is contacted. What they write is checked before it counts as an answer.\n"

@@ -145,7 +145,8 @@ static inline bool fake_answer(fake *f, int fd, const char *text, size_t step)
         there = fake_say(f, fd, event);
         at += n;
     }
-    return there && fake_say(f, fd, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}"
+    return there && fake_say(f, fd, "data: "
+                             "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}"
                                     "\n\ndata: [DONE]\n\n");
 }
 

@@ -120,27 +120,35 @@ static const row rows[] = {
      DELTA("b") DONE, RS_OK, "b", "", ""},
     {"no done", DELTA("b"), RS_OK, "b", "", ""},
     {"no empty line", "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}", RS_OK, "b", "", ""},
-    {"usage last", DELTA("b") "data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n" DONE, RS_OK,
+    {"usage last", DELTA("b") "data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n" DONE,
+     RS_OK,
      "b", "", ""},
-    {"reasoning", "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n" DELTA("b") DONE,
+    {"reasoning", "data: "
+     "{\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n" DELTA("b") DONE,
      RS_OK, "b", "hm", ""},
     {"reasoning, other name", "data: {\"choices\":[{\"delta\":{\"reasoning\":\"hm\"}}]}\n\n"
      DELTA("b") DONE, RS_OK, "b", "hm", ""},
-    {"content in parts", "data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+    {"content in parts", "data: "
+     "{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
      "{\"type\":\"text\",\"text\":\"b\"}]}}]}\n\n" DONE, RS_OK, "ab", "", ""},
     {"comments", ": ping\n\n" DELTA("b") ":\n\n\n\n" DONE, RS_OK, "b", "", ""},
     {"escapes", DELTA("\\u00e9\\n\\\"") DONE, RS_OK, "\xc3\xa9\n\"", "", ""},
-    {"utf-8", DELTA("\xe2\x89\xa5 \xf0\x9f\x92\x80") DONE, RS_OK, "\xe2\x89\xa5 \xf0\x9f\x92\x80", "", ""},
+    {"utf-8", DELTA("\xe2\x89\xa5 \xf0\x9f\x92\x80") DONE, RS_OK, "\xe2\x89\xa5 \xf0\x9f\x92\x80",
+     "", ""},
     {"not utf-8", DELTA("a\xff\xc3 b") DONE, RS_OK, "a?? b", "", ""},
-    {"not streamed", " {\"choices\":[{\"message\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}\n",
+    {"not streamed", " "
+     "{\"choices\":[{\"message\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}\n",
      RS_OK, "b", "", ""},
     {"after the end", DELTA("b") STOP DELTA("c"), RS_OK, "b", "", ""},
-    {"error", DELTA("b") "data: {\"error\":{\"message\":\"out of slots\",\"code\":500}}\n\n", RS_EIO, "b",
+    {"error", DELTA("b") "data: {\"error\":{\"message\":\"out of slots\",\"code\":500}}\n\n",
+     RS_EIO, "b",
      "", "out of slots"},
     {"error, a string", "data: {\"error\":\"no model\"}\n\n", RS_EIO, "", "", "no model"},
-    {"error, vLLM", "data: {\"object\":\"error\",\"message\":\"too long\",\"code\":400}\n\n", RS_EIO, "",
+    {"error, vLLM", "data: {\"object\":\"error\",\"message\":\"too long\",\"code\":400}\n\n",
+     RS_EIO, "",
      "", "too long"},
-    {"error, its own field", DELTA("b") "error: {\"code\":500,\"message\":\"slot\"}\n\n", RS_EIO, "b", "",
+    {"error, its own field", DELTA("b") "error: {\"code\":500,\"message\":\"slot\"}\n\n", RS_EIO,
+     "b", "",
      "slot"},
     {"error, an event", "event: error\ndata: {\"message\":\"m\"}\n\n", RS_EIO, "", "", "m"},
     {"error, not streamed", "{\"error\":{\"message\":\"whole\"}}", RS_EIO, "", "", "whole"},
@@ -153,7 +161,8 @@ static const row rows[] = {
     {"another object", "data: {\"hello\":1}\n\n", RS_ECORRUPT, "", "", "no choices"},
     {"choices of another kind", "data: {\"choices\":7}\n\n", RS_ECORRUPT, "", "", "no choices"},
     {"odd choice", "data: {\"choices\":[7]}\n\n" DELTA("b"), RS_OK, "b", "", ""},
-    {"odd content", "data: {\"choices\":[{\"delta\":{\"content\":{\"a\":1}}}]}\n\n" DELTA("b"), RS_OK,
+    {"odd content", "data: {\"choices\":[{\"delta\":{\"content\":{\"a\":1}}}]}\n\n" DELTA("b"),
+     RS_OK,
      "b", "", ""},
 };
 

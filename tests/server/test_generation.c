@@ -40,7 +40,8 @@ static void test_file(void **state)
     g = generators("{\"generators\": {\"big\": {\"url\": \"http://h:1/v1/\", \"model\": \"m\", "
                    "\"images\": true, \"api_key_env\": \"RADSCOUT_TEST_KEY\", "
                    "\"context_tokens\": 4096}, "
-                   "\"small\": {\"url\": \"https://h/v1/chat/completions\", \"json_schema\": true}}, "
+                   "\"small\": {\"url\": \"https://h/v1/chat/completions\", \"json_schema\": "
+                       "true}}, "
                    "\"templates\": {\"*\": {\"draft\": \"big\", \"check\": \"small\"}, "
                    "\"teaching\": {\"draft\": \"built-in\"}}}", &err);
     assert_non_null(g);
@@ -109,14 +110,16 @@ static void test_request(void **state)
                     .schema = "{\"type\":\"object\"}", .schema_name = "x"};
     rs_arena mem = {0};
     rs_err err = {0};
-    rs_generators *g = generators(ONE(URL ", \"images\": true, \"json_schema\": true, \"model\": \"m\""),
+    rs_generators *g = generators(ONE(URL ", \"images\": true, \"json_schema\": true, \"model\": "
+                                      "\"m\""),
                                   &err), *h = generators(ONE(URL), &err);
     const char *text = rs_chat_request(rs_generators_at(g, 0), &chat, false, &mem);
 
     (void)state;
     assert_non_null(strstr(text, "{\"role\":\"system\",\"content\":\"s \\\"q\\\"\"}"));
     assert_non_null(strstr(text, "{\"type\":\"text\",\"text\":\"u\"},{\"type\":\"text\",\"text\":\"Image of"
-                           " case [1]:\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;"
+                           " case "
+                               "[1]:\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;"
                            "base64,iVBORw0KGgp4eQ==\"}}]"));
     assert_null(strstr(text, "GIF"));
     assert_non_null(strstr(text, "\"response_format\":{\"type\":\"json_schema\""));
@@ -196,7 +199,8 @@ static void ask_at(int port, const char *more, const char *plain, outcome *o)
     rs_generators *g = one_at(port, more);
     const rs_generation_plan plan = {.generator = rs_generators_at(g, 0),
                                      .request = "{\"stream\":true,\"response_format\":1}",
-                                     .plain = plain, .on_text = on_text, .on_end = on_end, .ctx = o};
+                                     .plain = plain, .on_text = on_text, .on_end = on_end,
+                                         .ctx = o};
     rs_err err = {0};
 
     assert_int_equal(rs_generation_begin(&o->g, fetcher, &plan, &err), RS_OK);
@@ -221,29 +225,36 @@ typedef struct {
 
 static const row rows[] = {
     {"plain", FAKE_OK, DELTA("A ") DELTA("b") DONE, CLOSE, RS_OK, "A b", "", 0},
-    {"crlf", FAKE_OK, "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\r\n\r\ndata: [DONE]\r\n\r\n",
+    {"crlf", FAKE_OK, "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\r\n\r\ndata: "
+     "[DONE]\r\n\r\n",
      CLOSE, RS_OK, "b", "", 0},
     {"utf-8", FAKE_OK, ": hm\n\n" DELTA("\xe2\x89\xa5") DONE, CLOSE, RS_OK, "\xe2\x89\xa5", "", 0},
     {"no done", FAKE_OK, DELTA("b"), CLOSE, RS_OK, "b", "", 0},
     {"done, and stays", FAKE_OK, DELTA("b") DONE, HOLD, RS_OK, "b", "", 0},
     {"finished, and stays", FAKE_OK, DELTA("b")
-     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", HOLD, RS_OK, "b", "", 0},
+     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", HOLD, RS_OK, "b", "",
+         0},
     {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-     "1\r\nd\r\n31\r\nata: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\n  \r\n0\r\n\r\n", CLOSE, RS_OK,
+     "1\r\nd\r\n31\r\nata: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\n  \r\n0\r\n\r\n",
+         CLOSE, RS_OK,
      "b", "", 0},
     {"whole", "HTTP/1.1 200 OK\r\nContent-Length: 48\r\n\r\n",
      "{\"choices\":[{\"message\":{\"content\":\"b\"}}],\"a\":10}", CLOSE, RS_OK, "b", "", 0},
-    {"error in the stream", FAKE_OK, DELTA("b") "data: {\"error\":{\"message\":\"slots\"}}\n\n", HOLD,
+    {"error in the stream", FAKE_OK, DELTA("b") "data: {\"error\":{\"message\":\"slots\"}}\n\n",
+     HOLD,
      RS_EIO, "b", "slots", 0},
     {"error of its own", FAKE_OK, DELTA("b") "error: {\"message\":\"slots\"}\n", HOLD, RS_EIO, "b",
      "slots", 0},
     {"401", "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n",
      "{\"error\":{\"message\":\"wrong key\"}}", CLOSE, RS_EIO, "", "401: wrong key", 0},
-    {"500 and a text", "HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n", "\"it broke\"", CLOSE, RS_EIO,
+    {"500 and a text", "HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n", "\"it broke\"", CLOSE,
+     RS_EIO,
      "", "500: it broke", 0},
-    {"500 and nothing", "HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n", "", CLOSE, RS_EIO, "", "500",
+    {"500 and nothing", "HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n", "", CLOSE, RS_EIO, "",
+     "500",
      0},
-    {"500 without end", "HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n", "x", FLOOD, RS_EIO, "", "500",
+    {"500 without end", "HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n", "x", FLOOD, RS_EIO, "",
+     "500",
      0},
     {"html", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", "<html>Welcome</html>", CLOSE,
      RS_ECORRUPT, "", "nothing", 0},
@@ -257,9 +268,11 @@ static const row rows[] = {
     {"silent", "", "", HOLD, RS_EIO, "", "silent", 0},
     {"silent after a word", FAKE_OK, DELTA("b"), HOLD, RS_EIO, "b", "silent", 0},
     {"a word now and then", FAKE_OK, DELTA("b"), TRICKLE, RS_EIO, "b", "too long", 0},
-    {"text without end", FAKE_OK, DELTA("0123456789012345678901234567890123456789"), FLOOD, RS_ELIMIT,
+    {"text without end", FAKE_OK, DELTA("0123456789012345678901234567890123456789"), FLOOD,
+     RS_ELIMIT,
      "012345", "", 0},
-    {"a line without end", FAKE_OK, "data: 0123456789012345678901234567890123456789", FLOOD, RS_ELIMIT,
+    {"a line without end", FAKE_OK, "data: 0123456789012345678901234567890123456789", FLOOD,
+     RS_ELIMIT,
      "", "", 0},
     {"a head without end", "HTTP/1.1 200 OK\r\n", "X: 0123456789012345678901234567890123456789\r\n",
      FLOOD, RS_EIO, "", "broke", 0},
@@ -404,9 +417,11 @@ static void speak_redirect(fake *f, int fd, int number, const char *request)
     char text[256];
 
     (void)request;
-    snprintf(text, sizeof text, "HTTP/1.1 %d Moved\r\nLocation: http://127.0.0.1:%d/v1/chat/completions"
+    snprintf(text, sizeof text, "HTTP/1.1 %d Moved\r\nLocation: "
+             "http://127.0.0.1:%d/v1/chat/completions"
              "\r\nRefresh: 0; url=http://127.0.0.1:%d/\r\nAlt-Svc: h2=\"127.0.0.1:%d\"\r\n"
-             "Content-Length: 0\r\n\r\n", statuses[number % 5], canary.port, canary.port, canary.port);
+             "Content-Length: 0\r\n\r\n", statuses[number % 5], canary.port, canary.port,
+                 canary.port);
     fake_say(f, fd, text);
 }
 
