@@ -275,11 +275,14 @@ static void take_config(rs_server *s, const rs_config *new)
     s->config.port = old.port;
     s->config.workers = old.workers;
     s->config.queue = old.queue;
+    memcpy(s->config.generators, old.generators, sizeof old.generators);
+    memcpy(s->config.prompts, old.prompts, sizeof old.prompts);
     rs_log_set_level(log_level(new));
     if (new->port != old.port || strcmp(new->bind, old.bind) != 0 || new->workers != old.workers ||
-        new->queue != old.queue)
+        new->queue != old.queue || strcmp(new->generators, old.generators) != 0 ||
+        strcmp(new->prompts, old.prompts) != 0)
         rs_log_event(RS_LOG_WARN, "settings need a restart", "settings",
-                     "bind, port, workers, queue", (const char *)NULL);
+                     "bind, port, workers, queue, generators, prompts", (const char *)NULL);
     rs_log_event(RS_LOG_INFO, "settings read again", (const char *)NULL);
 }
 

@@ -22,8 +22,11 @@ static const struct { const char *key, *report; } cases[] = {
     {"three", "FINDINGS: Moderate left pleural effusion after surgery. A drain is in place. "
      "Sternal "
               "wires."},
+    {"seen", "FINDINGS: Nodule of the right upper lobe."},
     {"other", "FINDINGS: Fracture of the distal radius of the right hand, shortened by 4 mm."},
 };
+
+static char picture[128];              /* a file that looks like a PNG */
 
 static void put(rs_archive *a, const char *key, const char *report)
 {
@@ -36,6 +39,8 @@ static void put(rs_archive *a, const char *key, const char *report)
                  .patient = patient, .age_years = -1, .digest = "d", .images = &im,
                  .n_images = 1};
 
+    if (strcmp(key, "seen") == 0)
+        im.path = picture;
     snprintf(patient, sizeof patient, "PID-4711-%s", key);
     unit_vector(&rnd, x);
     put_one(a, &c);
@@ -46,9 +51,12 @@ static void put_injections(rs_archive *a);
 static int make_archive(void **state)
 {
     rs_archive *a;
+    rs_err err = {0};
 
     (void)state;
     make_folder(serve_folder);
+    snprintf(picture, sizeof picture, "%s/picture.png", serve_folder);
+    ok(rs_file_write(picture, "\x89PNG\r\n\x1a\nxy", 10, &err), &err);
     a = open_writer(serve_folder);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         put(a, cases[i].key, cases[i].report);
@@ -337,6 +345,32 @@ static void test_not_enough(void **state)
     end(&s);
 }
 
+/* A generator that sees gets pictures, as data; one that does not, and who says no, does not. */
+static void test_images(void **state)
+{
+    static const char ask[] = "{\"text\": \"nodule\", \"filter\": \"case:seen\"";
+    static const struct { const char *more, *images; bool sent; } list[] = {
+        {", \"images\": true", "}", true}, {", \"images\": true", ", \"images\": false}", false},
+        {"", "}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        scene s;
+        char json[128];
+        begin_at(&s, speak_text, "Nodule of the right upper lobe [1].", 0, list[i].more, "");
+        serve_begin(&s.v);
+        snprintf(json, sizeof json, "%s%s", ask, list[i].images);
+        asked_clear(ask_events(s.v.port, json));
+        pthread_mutex_lock(&s.f.lock);
+        assert_true(list[i].sent == (strstr(s.f.last, "\"Image of case [1]:\"") != NULL));
+        assert_true(list[i].sent == (strstr(s.f.last, "\"data:image/png;base64,iVBORw0KGgp4eQ==\"")
+                                     != NULL));
+        pthread_mutex_unlock(&s.f.lock);
+        end(&s);
+    }
+}
+
 /* ---- Generators that fail -------------------------------------------- */
 
 static void speak_failing(fake *f, int fd, int number, const char *request)
@@ -569,6 +603,39 @@ static void test_going(void **state)
     end(&s);
 }
 
+/* The k-th allocation fails, for many k: that question fails or is answered, no other. */
+static void test_out_of_memory(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s, speak_text, FIRST);
+    for (long k = 0; k < 1200; k += k < 60 ? 1 : 23) {
+        int fd = dial(s.v.port);
+        char some[4096];
+        ssize_t n;
+        rs_alloc_fail_after(k);
+        say(fd, k % 2 ? "POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                        "Content-Type: application/json\r\nContent-Length: 19\r\n\r\n"
+                        "{\"text\":\"effusion\"}"
+                      : "POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                        "Accept: text/event-stream\r\n"
+                        "Content-Type: application/json\r\nContent-Length: 19\r\n\r\n"
+                        "{\"text\":\"effusion\"}");
+        while ((n = hear_some(fd, some, sizeof some, WAIT_MS)) > 0)
+            ;
+        rs_alloc_fail_after(-1);
+        assert_int_equal(n, 0);                /* not forgotten */
+        close(fd);
+    }
+    {
+        asked *a = ask_events(s.v.port, QUESTION "}");
+        assert_string_equal(text_of(event_of(a, "done"), "generator"), "big");
+        asked_clear(a);
+    }
+    end(&s);
+}
+
 /* ---- A hundred reports that want to be obeyed ------------------------ */
 
 /* What the generator says when a report has told it to. %d: the canary's port. */
@@ -676,6 +743,7 @@ int main(void)
         cmocka_unit_test(test_built_in),     cmocka_unit_test(test_kept_connection),
         cmocka_unit_test(test_context),      cmocka_unit_test(test_drafted),
         cmocka_unit_test(test_policies),     cmocka_unit_test(test_not_enough),
+        cmocka_unit_test(test_images),       cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_failing),      cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_second),       cmocka_unit_test(test_searches_meanwhile),
         cmocka_unit_test(test_stopping),     cmocka_unit_test(test_going),
