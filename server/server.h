@@ -37,7 +37,8 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
 void      rs_server_free(rs_server *s);              /* NULL is fine; not while it runs */
 int       rs_server_port(const rs_server *s);
 rs_status rs_server_run(rs_server *s, rs_err *err);
-void      rs_server_stop(rs_server *s);              /* as SIGTERM */
+/* As SIGTERM; calls that come before the loop hears of the first count as one. */
+void      rs_server_stop(rs_server *s);
 
 /* ---- For handlers on the loop ----------------------------------------- */
 
