@@ -153,10 +153,15 @@ static rs_status draft_ended(asking *a, rs_worker *w, rs_err *err)
 {
     rs_arena *mem = &a->x->mem;
     const char *plain;
+    rs_status st;
 
-    if (!*a->problem)
-        return rs_ask_check(&a->k, w, a->text.data ? a->text.data : "",
-                            a->reasoning.data ? a->reasoning.data : "", mem, err);
+    if (!*a->problem) {
+        st = rs_ask_check(&a->k, w, a->text.data ? a->text.data : "",
+                          a->reasoning.data ? a->reasoning.data : "", mem, err);
+        if (st != RS_ELIMIT)
+            return st;
+        snprintf(a->problem, sizeof a->problem, "%s", err->msg);
+    }
     plain = rs_clean_line(a->problem, strlen(a->problem), NULL, mem);
     snprintf(a->problem, sizeof a->problem, "%.390s", plain ? plain : "the generator failed");
     if (a->stream)
@@ -311,6 +316,14 @@ static const rs_later later = {.begin = on_begin, .work = on_work, .drop = on_dr
 
 /* ---- Requests -------------------------------------------------------- */
 
+/* Seconds for the search: the server's deadline, or the question's own. */
+static double left(const asking *a)
+{
+    const double own = a->k.request.search.deadline_s, all = a->x->until_s - rs_now_s();
+
+    return own > 0 && own < all ? own : all;
+}
+
 /* Read the request and find the evidence. NULL after having answered what is wrong. */
 static asking *find(rs_exchange *x, rs_worker *w)
 {
@@ -337,8 +350,7 @@ static asking *find(rs_exchange *x, rs_worker *w)
         const char *field = a->k.request.search.field;
         rs_problem_reply(&x->reply, st == RS_EFORMAT ? RS_PROBLEM_IMAGE : RS_PROBLEM_FIELD,
                          *field ? field : NULL, err.msg);
-    } else if (st != RS_OK ||
-               rs_ask_find(&a->k, w, x->until_s - begun, &x->mem, &err) != RS_OK) {
+    } else if (st != RS_OK || rs_ask_find(&a->k, w, left(a), &x->mem, &err) != RS_OK) {
         rs_api_fail(x, w, &err);
     } else {
         x->encode_s = a->k.encode_ms > 0 ? a->k.encode_ms / 1000 : -1;

@@ -203,30 +203,54 @@ static rs_status ask_second(rs_ask *k, rs_arena *mem, rs_err *err)
                                   : no_memory(err);
 }
 
+/* Cut, and made plain. */
+static const char *shown_reasoning(const char *text, size_t n, rs_arena *mem)
+{
+    size_t len = strlen(text);
+    const char *cut, *plain;
+    char *kept;
+
+    if (len > RS_ASK_REASONING)
+        len = RS_ASK_REASONING;
+    while (len && ((unsigned char)text[len] & 0xC0) == 0x80)
+        len--;
+    cut = rs_arena_strndup(mem, text, len);
+    plain = cut ? rs_clean_answer(cut, mem) : NULL;
+    kept = plain ? rs_arena_strdup(mem, plain) : NULL;
+    if (!kept)
+        return NULL;
+    for (len = strlen(kept); len && kept[len - 1] == '\n';)
+        kept[--len] = '\0';
+    rs_citations_limit(kept, n);
+    return kept;
+}
+
 rs_status rs_ask_check(rs_ask *k, rs_worker *w, const char *draft, const char *reasoning,
                        rs_arena *mem, rs_err *err)
 {
     const rs_lexicon *l = rs_archive_lexicon(w->archive);
     rs_check_options o = check_options(k);
     const char *shown, *inside;
-    char *kept;
     rs_status st;
 
     k->by = k->route.draft;
     k->send = NULL;
     o.encoder = w->service->encoder;
-    if ((st = rs_answer_split(draft, mem, &inside, &shown, err)) != RS_OK ||
-        (st = rs_answer_read(shown, mem, &k->answer, err)) != RS_OK ||
-        (st = rs_check(l, &k->context, &k->answer, &o, mem, &k->verified, err)) != RS_OK)
+    if ((st = rs_answer_split(draft, mem, &inside, &shown, err)) != RS_OK)
         return st;
-    inside = rs_clean_answer(*inside ? inside : reasoning, mem);
-    kept = inside ? rs_arena_strdup(mem, inside) : NULL;
-    if (!kept)
+    if (strlen(shown) > RS_ASK_DRAFT_BYTES)
+        return rs_fail(err, RS_ELIMIT, "the generator's answer is too long");
+    if ((st = rs_answer_read(shown, mem, &k->answer, err)) != RS_OK)
+        return st;
+    if (k->answer.n > RS_ASK_SENTENCES)
+        return rs_fail(err, RS_ELIMIT, "the generator's answer is too long");
+    if (k->answer.n > RS_ASK_MEANT)
+        o.encoder = NULL;
+    if ((st = rs_check(l, &k->context, &k->answer, &o, mem, &k->verified, err)) != RS_OK)
+        return st;
+    if (o.policy == RS_CHECK_MARK &&           /* nobody checks it */
+        !(k->reasoning = shown_reasoning(*inside ? inside : reasoning, k->context.n, mem)))
         return no_memory(err);
-    for (size_t len = strlen(kept); len && kept[len - 1] == '\n';)
-        kept[--len] = '\0';
-    rs_citations_limit(kept, k->context.n);
-    k->reasoning = o.policy == RS_CHECK_MARK ? kept : "";      /* nobody checks it */
     if (k->route.check && k->verified.enough && k->verified.held)
         return ask_second(k, mem, err);
     return RS_OK;

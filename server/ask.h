@@ -38,8 +38,13 @@ rs_status rs_ask_find(rs_ask *k, rs_worker *w, double left_s, rs_arena *mem, rs_
 rs_status rs_ask_prompt(rs_ask *k, rs_arena *mem, rs_err *err);
 /* The built-in generator's answer, checked. */
 rs_status rs_ask_extract(rs_ask *k, rs_worker *w, rs_arena *mem, rs_err *err);
-/* What the drafting generator wrote, checked; `reasoning` came apart from it. k->send is set
- * where a second reader is to be asked. */
+enum { RS_ASK_DRAFT_BYTES = 64 << 10, RS_ASK_SENTENCES = 500, RS_ASK_MEANT = 64,
+       RS_ASK_REASONING = 32 << 10 };
+
+/* What the drafting generator wrote, checked; `reasoning` came apart from it, and is cut. k->send
+ * is set where a second reader is to be asked. RS_ELIMIT: more than RS_ASK_DRAFT_BYTES or
+ * RS_ASK_SENTENCES, which nobody reads and checking would take long. Of more than RS_ASK_MEANT
+ * sentences only the words are compared. */
 rs_status rs_ask_check(rs_ask *k, rs_worker *w, const char *draft, const char *reasoning,
                        rs_arena *mem, rs_err *err);
 /* What the second reader said; nonsense changes nothing. */

@@ -715,10 +715,13 @@ bool rs_server_push(rs_exchange *x, const rs_buf *bytes)
 {
     rs_conn *c = conn_of(x);
 
-    if (bytes->failed)
+    if (c->state != CONN_STREAM)
+        return false;
+    rs_buf_append(&c->out, bytes->data, bytes->len);
+    c->out.failed |= bytes->failed;
+    flush(c);
+    if (c->state == CONN_STREAM && c->out.len > RS_ANSWER_BYTES)
         rs_conn_close(c);
-    else
-        rs_conn_push(c, bytes);
     return c->state == CONN_STREAM;
 }
 

@@ -41,18 +41,22 @@ static void on_closed(uv_handle_t *h)
     rs_free(g);
 }
 
-/* `detail` is for the log alone: it may tell of addresses. */
+/* `detail` is for the log alone: it may tell of addresses. What the generator said itself, behind
+ * the colon, is not for the log: it may repeat what was asked. */
 static void end(rs_generation *g, rs_status st, const char *why, const char *detail)
 {
     const rs_generated out = {
         .st = st, .why = why, .text = g->stream.text.data ? g->stream.text.data : "",
         .reasoning = g->stream.reasoning.data ? g->stream.reasoning.data : "",
         .finish = g->stream.finish, .attempts = g->attempts};
+    char told[160];
 
     g->ended = true;
-    if (st != RS_OK)
-        rs_log_event(RS_LOG_WARN, "generator", "name", g->plan.generator->name, "why", why,
+    if (st != RS_OK) {
+        snprintf(told, sizeof told, "%.*s", (int)strcspn(why, ":"), why);
+        rs_log_event(RS_LOG_WARN, "generator", "name", g->plan.generator->name, "why", told,
                      "detail", detail, (const char *)NULL);
+    }
     g->plan.on_end(g->plan.ctx, &out);
     uv_close((uv_handle_t *)&g->again, on_closed);
 }

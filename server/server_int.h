@@ -15,6 +15,7 @@ enum {
     RS_READ_BYTES = 64 << 10,            /* the loop's one read buffer, and a file's pieces */
     RS_PIPELINE_BYTES = 64 << 10,        /* read ahead of the request being answered */
     RS_OUT_BYTES = 64 << 10,             /* unsent answers, above which no request is taken */
+    RS_ANSWER_BYTES = 2 << 20,           /* the same of events that answer a question */
     RS_SLOWEST = 1024,                   /* bytes a second that a peer must manage */
     RS_LINGER_MS = 2000                  /* an answered peer may still send what it had begun */
 };

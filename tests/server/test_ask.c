@@ -429,6 +429,39 @@ static void test_failing(void **state)
     assert_int_equal(canary.connections, 0);
 }
 
+/* More than anybody reads: not checked for minutes, but answered without it. */
+static void speak_much(fake *f, int fd, int number, const char *request)
+{
+    char event[256];
+    bool there = fake_say(f, fd, FAKE_OK);
+
+    (void)number;
+    (void)request;
+    snprintf(event, sizeof event, "data: {\"choices\":[{\"delta\":{\"content\":\"%s\"}}]}\n\n",
+             (const char *)f->ctx);
+    for (int i = 0; there && i < 2000; i++)
+        there = fake_say(f, fd, event);
+    if (there)
+        fake_say(f, fd, "data: [DONE]\n\n");
+}
+
+static void test_too_long(void **state)
+{
+    static const char *const texts[] = {"A mass [1]. ", "A very long word after another in one line "};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        scene s;
+        asked *a;
+        begin(&s, speak_much, texts[i]);
+        a = ask_events(s.v.port, QUESTION ", \"policy\": \"withhold\"}");
+        assert_non_null(strstr(text_of(event_of(a, "error"), "detail"), "too long"));
+        assert_string_equal(text_of(event_of(a, "done"), "generator"), "built-in");
+        asked_clear(a);
+        end(&s);
+    }
+}
+
 static void test_nobody_there(void **state)
 {
     scene s;
@@ -744,6 +777,7 @@ int main(void)
         cmocka_unit_test(test_context),      cmocka_unit_test(test_drafted),
         cmocka_unit_test(test_policies),     cmocka_unit_test(test_not_enough),
         cmocka_unit_test(test_images),       cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_failing),      cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_second),       cmocka_unit_test(test_searches_meanwhile),
         cmocka_unit_test(test_stopping),     cmocka_unit_test(test_going),
