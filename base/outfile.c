@@ -26,7 +26,7 @@ static void drop(rs_outfile *f)
     rs_free(f);
 }
 
-rs_status rs_outfile_open(rs_outfile **out, const char *path, rs_err *err)
+static rs_status open_mode(rs_outfile **out, const char *path, mode_t mode, rs_err *err)
 {
     rs_outfile *f = rs_calloc(1, sizeof *f);
     rs_status st;
@@ -42,7 +42,7 @@ rs_status rs_outfile_open(rs_outfile **out, const char *path, rs_err *err)
         drop(f);
         return st;
     }
-    f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (f->fd < 0) {
         st = rs_fail_errno(err, "create %s", f->tmp);
         drop(f);
@@ -50,6 +50,16 @@ rs_status rs_outfile_open(rs_outfile **out, const char *path, rs_err *err)
     }
     *out = f;
     return RS_OK;
+}
+
+rs_status rs_outfile_open(rs_outfile **out, const char *path, rs_err *err)
+{
+    return open_mode(out, path, 0644, err);
+}
+
+rs_status rs_outfile_open_private(rs_outfile **out, const char *path, rs_err *err)
+{
+    return open_mode(out, path, 0600, err);
 }
 
 rs_status rs_outfile_write(rs_outfile *f, const void *bytes, size_t n, rs_err *err)

@@ -25,6 +25,8 @@ typedef struct rs_outfile rs_outfile;
 
 /* RS_ENOENT (no such folder), RS_EIO, RS_ENOMEM. On failure *out is NULL. */
 rs_status rs_outfile_open(rs_outfile **out, const char *path, rs_err *err);
+/* The same; only this user may read the file (0600). */
+rs_status rs_outfile_open_private(rs_outfile **out, const char *path, rs_err *err);
 rs_status rs_outfile_write(rs_outfile *f, const void *bytes, size_t n, rs_err *err);
 /* Frees `f` (NULL is fine). With `so_far` RS_OK the file is put in place, RS_EIO if
  * that fails; otherwise it is dropped, `path` stays as it was and `so_far` comes back. */

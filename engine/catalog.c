@@ -9,6 +9,11 @@
 
 /* ---- By id ----------------------------------------------------------- */
 
+rs_status rs_catalog_no_case(const rs_archive *a, const char *key, rs_err *err)
+{
+    return rs_fail(err, RS_ENOENT, "archive %s: there is no case '%.200s'", a->folder, key);
+}
+
 rs_status rs_catalog_find(rs_archive *a, const char *key, int64_t *id, rs_err *err)
 {
     rs_stmt s = rs_db_use(a->db, "SELECT id FROM cases WHERE key = ?1", err);
@@ -20,7 +25,7 @@ rs_status rs_catalog_find(rs_archive *a, const char *key, int64_t *id, rs_err *e
         *id = rs_col_int(&s, 0);
     st = rs_done(&s);
     if (st == RS_OK && *id == 0)
-        return rs_fail(err, RS_ENOENT, "archive %s: there is no case '%.200s'", a->folder, key);
+        return rs_catalog_no_case(a, key, err);
     return st;
 }
 

@@ -11,6 +11,8 @@
 
 /* The id of a case; 0 and RS_ENOENT (message names the key) where there is none. */
 rs_status rs_catalog_find(rs_archive *a, const char *key, int64_t *id, rs_err *err);
+/* Its RS_ENOENT. */
+rs_status rs_catalog_no_case(const rs_archive *a, const char *key, rs_err *err);
 
 /* The case that an image or passage belongs to, its key in `mem`; RS_ECORRUPT if none. */
 rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *mem,

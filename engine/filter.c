@@ -441,7 +441,7 @@ rs_status rs_filter_check(const char *text, rs_err *err)
 
 /* ---- Written --------------------------------------------------------- */
 
-static void add_quoted(rs_buf *b, const char *text)
+void rs_filter_add_value(rs_buf *b, const char *text)
 {
     rs_buf_putc(b, '"');
     for (; *text; text++) {
@@ -458,12 +458,12 @@ void rs_filter_add(rs_buf *b, const char *field, const char *value)
         rs_buf_putc(b, ' ');
     if (strncmp(field, "attr.", 5) == 0) {
         rs_buf_puts(b, "attr.");
-        add_quoted(b, field + 5);
+        rs_filter_add_value(b, field + 5);
     } else {
         rs_buf_puts(b, field);
     }
     rs_buf_putc(b, ':');
-    add_quoted(b, value);
+    rs_filter_add_value(b, value);
 }
 
 void rs_filter_add_filter(rs_buf *b, const char *filter)

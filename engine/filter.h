@@ -89,6 +89,8 @@ rs_status rs_filter_check(const char *text, rs_err *err);
 /* Let `b`, empty or made by these two, also ask for field:"value". `field` may be "attr.NAME"
  * with any NAME; the value is quoted, whatever is in it. Out of memory: b->failed. */
 void rs_filter_add(rs_buf *b, const char *field, const char *value);
+/* A value as it stands behind a colon, quoted. */
+void rs_filter_add_value(rs_buf *b, const char *value);
 /* Let `b` also ask for `filter`, in parentheses. */
 void rs_filter_add_filter(rs_buf *b, const char *filter);
 

@@ -124,6 +124,8 @@ typedef struct {
     rs_pool          *pool;        /* for encoding; may be NULL */
 
     const char *filter;            /* "modality:CT and not age:..40", see filter.h; NULL: all */
+    const char *access;            /* another, of what the asker may see at all; NULL: all. It
+                                      holds for `like` too, see access.h */
     rs_words  words;
 
     double deadline_s;             /* words are looked for at most so long, 0: until done */

@@ -1,5 +1,6 @@
 /* query_vectors.c - the parts of a query as words and vectors. See search_int.h.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/access_int.h"
 #include "engine/search_int.h"
 
 #include "embeddings/kernels.h"
@@ -211,7 +212,7 @@ rs_status rs_query_find_cases(rs_search_state *s)
         int64_t id;
         if (!p->like)
             continue;
-        if ((st = rs_catalog_find(s->a, p->like, &id, s->err)) == RS_OK &&
+        if ((st = rs_access_find(s->a, &s->seen, p->like, &id, s->err)) == RS_OK &&
             (st = rs_restriction_leave_out_case(&s->restriction, s->a->db, id, !s->q->keep_patients,
                                                 s->mem, s->err)) == RS_OK)
             st = take_case(s, p, id);

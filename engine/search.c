@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "engine/access.h"
+#include "engine/access_int.h"
 #include "engine/search_int.h"
 #include "engine/verdict.h"
 
@@ -223,6 +225,7 @@ static rs_status look(rs_search_state *s)
     rs_status st;
 
     if ((st = rs_archive_refresh(s->a, s->err)) != RS_OK ||
+        (st = rs_access_restriction(s->a, s->q->access, s->mem, &s->seen, s->err)) != RS_OK ||
         (st = rs_restriction_make(s->a, s->filter.n ? &s->filter : NULL, s->exclude, s->mem,
                                   &s->restriction, s->err)) != RS_OK ||
         (st = rs_query_find_cases(s)) != RS_OK ||
@@ -249,11 +252,13 @@ rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *
 {
     rs_search_state s = {.a = a, .q = q, .mem = mem, .err = err, .out = out};
     double start = rs_now_s(), encoded;
+    const char *filter;
     rs_status st;
 
     *out = (rs_result){0};
     if ((st = rs_query_check(q, err)) != RS_OK ||
-        (q->filter && (st = rs_filter_parse(q->filter, mem, &s.filter, err)) != RS_OK))
+        (st = rs_access_and(q->access, q->filter, mem, &filter, err)) != RS_OK ||
+        (filter && (st = rs_filter_parse(filter, mem, &s.filter, err)) != RS_OK))
         return st;
     if (rs_db_writing(a->db))
         return rs_fail(err, RS_EARG, "search: a batch is open; commit it first");

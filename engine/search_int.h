@@ -43,7 +43,8 @@ typedef struct {
     rs_asked        like[RS_KINDS];    /* vectors of cases asked for: images, passages, whole */
     rs_filter       filter;            /* without steps where there is none */
     const char     *exclude;           /* FTS5: words that a case may not have, or NULL */
-    rs_restriction  restriction;
+    rs_restriction  seen;              /* what the asker may see at all */
+    rs_restriction  restriction;       /* what the query may find */
     rs_scope        scope[RS_KINDS];
     bool            scoped[RS_KINDS];
     size_t          depth;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "engine/access.h"
 #include "server/wire.h"
 
 #include <fcntl.h>
@@ -70,7 +71,7 @@ void rs_api_stats(rs_exchange *x, rs_worker *w)
     rs_err err = {0};
     rs_stats s;
 
-    if (rs_archive_stats(w->archive, &x->mem, &s, &err) != RS_OK)
+    if (rs_access_stats(w->archive, x->grant.access, &x->mem, &s, &err) != RS_OK)
         rs_api_fail(x, w, &err);
     else
         rs_api_json(x, rs_wire_stats(&s, NULL, 0, false));
@@ -96,7 +97,8 @@ void rs_api_facets(rs_exchange *x, rs_worker *w)
             return;
         }
     }
-    if (rs_facet_counts(w->archive, filter, attributes, n, &x->mem, &r, &err) != RS_OK)
+    if (rs_access_facets(w->archive, x->grant.access, filter, attributes, n, &x->mem, &r,
+                         &err) != RS_OK)
         rs_api_fail(x, w, &err);
     else
         rs_api_json(x, rs_wire_facets(&r));
@@ -122,7 +124,7 @@ void rs_api_case(rs_exchange *x, rs_worker *w)
     rs_mention *m = NULL;
     size_t n = 0;
     rs_case *c;
-    rs_status st = rs_archive_get(w->archive, x->arg[0], &x->mem, &c, &err);
+    rs_status st = rs_access_case(w->archive, x->grant.access, x->arg[0], &x->mem, &c, &err);
 
     if (st == RS_OK && c->report)
         st = rs_report_mentions(rs_archive_lexicon(w->archive), c->report, c->sections,
@@ -132,6 +134,7 @@ void rs_api_case(rs_exchange *x, rs_worker *w)
     } else {
         one_case ctx = {&x->mem, c};
         rs_wire wire = {.image = image_name, .ctx = &ctx};
+        rs_exchange_shows(x, x->arg[0]);
         rs_api_json(x, rs_wire_case(c, m, n, &wire));
     }
 }
@@ -196,7 +199,7 @@ void rs_api_image(rs_exchange *x, rs_worker *w)
         return;
     }
     n = strtoul(x->arg[1], NULL, 10);
-    if (rs_archive_get(w->archive, x->arg[0], &x->mem, &c, &err) != RS_OK) {
+    if (rs_access_case(w->archive, x->grant.access, x->arg[0], &x->mem, &c, &err) != RS_OK) {
         rs_api_fail(x, w, &err);
     } else if (n >= c->n_images) {
         rs_problem_reply(&x->reply, RS_PROBLEM_NOT_FOUND, NULL, "The case has fewer images.");
@@ -204,5 +207,7 @@ void rs_api_image(rs_exchange *x, rs_worker *w)
         rs_log_error(RS_LOG_ERROR, "image not served", &err);
         rs_problem_reply(&x->reply, RS_PROBLEM_NOT_FOUND, NULL, "The image's file is not where it "
                          "was when it was indexed; the server's log names it.");
+    } else {
+        rs_exchange_shows(x, x->arg[0]);
     }
 }

@@ -324,6 +324,23 @@ static double left(const asking *a)
     return own > 0 && own < all ? own : all;
 }
 
+/* Find the evidence among what the asker may see; the audit log is told what of it is shown. */
+static rs_status look(asking *a, rs_worker *w, rs_err *err)
+{
+    const rs_context *c = &a->k.context;
+    rs_exchange *x = a->x;
+    rs_status st;
+
+    x->asked = rs_api_asked(&x->mem, &a->k.request.search.query);
+    st = rs_ask_find(&a->k, w, x->grant.access, left(a), &x->mem, err);
+    for (size_t i = 0; st == RS_OK && i < c->n; i++) {
+        rs_exchange_shows(x, c->items[i].key);
+        for (size_t k = 0; k < c->items[i].n_folded; k++)
+            rs_exchange_shows(x, c->items[i].folded[k]);
+    }
+    return st;
+}
+
 /* Read the request and find the evidence. NULL after having answered what is wrong. */
 static asking *find(rs_exchange *x, rs_worker *w)
 {
@@ -350,7 +367,7 @@ static asking *find(rs_exchange *x, rs_worker *w)
         const char *field = a->k.request.search.field;
         rs_problem_reply(&x->reply, st == RS_EFORMAT ? RS_PROBLEM_IMAGE : RS_PROBLEM_FIELD,
                          *field ? field : NULL, err.msg);
-    } else if (st != RS_OK || rs_ask_find(&a->k, w, left(a), &x->mem, &err) != RS_OK) {
+    } else if (st != RS_OK || look(a, w, &err) != RS_OK) {
         rs_api_fail(x, w, &err);
     } else {
         x->encode_s = a->k.encode_ms > 0 ? a->k.encode_ms / 1000 : -1;

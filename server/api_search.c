@@ -33,6 +33,44 @@ static const char *image_name(void *ctx, const char *key, const char *path)
     return NULL;
 }
 
+const char *rs_api_asked(rs_arena *mem, const rs_query *q)
+{
+    json_t *texts = json_array(), *likes = json_array(), *o;
+    const char *copy = NULL;
+    size_t pictures = 0;
+    char *text;
+
+    for (size_t i = 0; i < q->n_parts; i++) {
+        const rs_query_part *p = &q->parts[i];
+        if (p->text)
+            json_array_append_new(texts, rs_json_any(p->text));
+        else if (p->like)
+            json_array_append_new(likes, rs_json_any(p->like));
+        else
+            pictures++;
+    }
+    o = json_pack("{s:o,s:o,s:I,s:o}", "text", texts, "like", likes, "images",
+                  (json_int_t)pictures, "filter", rs_json_any(q->filter));
+    text = o ? rs_json_text(o) : NULL;
+    json_decref(o);
+    if (text)
+        copy = rs_arena_strdup(mem, text);
+    rs_free(text);
+    return copy;
+}
+
+/* Every case that the answer names. */
+static void show(rs_exchange *x, const rs_result *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        rs_exchange_shows(x, r->hits[i].key);
+        for (size_t k = 0; k < r->hits[i].n_folded; k++)
+            rs_exchange_shows(x, r->hits[i].folded[k].key);
+        if (r->hits[i].contrast)
+            rs_exchange_shows(x, r->hits[i].contrast->key);
+    }
+}
+
 static void answer(rs_exchange *x, rs_worker *w, const rs_search_request *s, const rs_result *r,
                    double took_s)
 {
@@ -41,6 +79,7 @@ static void answer(rs_exchange *x, rs_worker *w, const rs_search_request *s, con
                           .image = image_name, .ctx = &n};
     json_t *o;
 
+    show(x, r);
     x->encode_s = r->encode_ms > 0 ? r->encode_ms / 1000 : -1;
     x->search_s = r->search_ms / 1000;
     o = json_pack("{s:f,s:f,s:f,s:o,s:o}", "took_ms", round(took_s * 1e6) / 1e3,
@@ -80,6 +119,8 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
         if (s->deadline_s > 0 && s->deadline_s < left)
             left = s->deadline_s;
         s->query.encoder = w->service->encoder;
+        s->query.access = x->grant.access;
+        x->asked = rs_api_asked(&x->mem, &s->query);
         s->query.deadline_s = left > 0.001 ? left : 0.001;
         st = rs_search(w->archive, &s->query, &x->mem, &r, &err);
         if (st == RS_OK)

@@ -36,7 +36,8 @@ static size_t budget_of(const rs_ask *k)
     return (long long)k->request.budget < room ? k->request.budget : (size_t)room;
 }
 
-rs_status rs_ask_find(rs_ask *k, rs_worker *w, double left_s, rs_arena *mem, rs_err *err)
+rs_status rs_ask_find(rs_ask *k, rs_worker *w, const char *access, double left_s, rs_arena *mem,
+                      rs_err *err)
 {
     const rs_prompt *t = k->request.template;
     rs_query *q = &k->request.search.query;
@@ -51,6 +52,7 @@ rs_status rs_ask_find(rs_ask *k, rs_worker *w, double left_s, rs_arena *mem, rs_
     if (!r)
         return no_memory(err);
     q->encoder = w->service->encoder;
+    q->access = access;
     q->deadline_s = left_s > 0.001 ? left_s : 0.001;
     if ((st = rs_search(w->archive, q, mem, r, err)) != RS_OK)
         return st;

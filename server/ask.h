@@ -32,8 +32,9 @@ typedef struct {
                                       NULL: none was to be */
 } rs_ask;
 
-/* `k->request` has been read. As rs_search and rs_context_make. */
-rs_status rs_ask_find(rs_ask *k, rs_worker *w, double left_s, rs_arena *mem, rs_err *err);
+/* `k->request` has been read; `access`: what the asker may see (access.h), NULL for all. As rs_search and rs_context_make. */
+rs_status rs_ask_find(rs_ask *k, rs_worker *w, const char *access, double left_s, rs_arena *mem,
+                      rs_err *err);
 /* k->send for k->route.draft, which is not NULL. */
 rs_status rs_ask_prompt(rs_ask *k, rs_arena *mem, rs_err *err);
 /* The built-in generator's answer, checked. */

@@ -153,22 +153,51 @@ static bool is_loopback(const char *address)
     return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+static bool is_one_of(const char *text, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(text, list[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whoever reaches another address than loopback could read every report. */
+static rs_status check_far(const rs_config *c, rs_err *err)
+{
+    static const char why[] = "is not a loopback address. Whoever reaches another one could read "
+                              "every report: that needs TLS and authentication";
+
+    if (strcmp(c->auth, "open") == 0)
+        return rs_fail(err, RS_EARG, "bind: %s %s, and auth is open. Leave auth out, or use "
+                       "127.0.0.1", c->bind, why);
+    if (!*c->tls_cert)
+        return rs_fail(err, RS_EARG, "bind: %s %s. Set tls_cert and tls_key and make a token, or "
+                       "use 127.0.0.1 and a tunnel (ssh -L)", c->bind, why);
+    return RS_OK;
+}
+
 rs_status rs_config_check(const rs_config *c, rs_err *err)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
-    bool known = false;
+    static const char *const auths[] = {"auto", "required", "open"};
+    static const char *const texts[] = {"hash", "plain"};
 
-    for (size_t i = 0; i < 4; i++)
-        known |= strcmp(c->log_level, levels[i]) == 0;
-    if (!known)
+    if (!is_one_of(c->log_level, levels, 4))
         return rs_fail(err, RS_EARG, "log_level: wanted debug, info, warn or error, found '%s'",
                        c->log_level);
-    if (!is_loopback(c->bind))
-        return rs_fail(err, RS_EARG, "bind: %s is not a loopback address. Whoever reaches another "
-                       "could read every report: that needs TLS and authentication, which are not "
-                       "there yet. Use 127.0.0.1 or ::1, and a tunnel (ssh -L) from elsewhere",
-                       c->bind);
-    return RS_OK;
+    if (!is_one_of(c->auth, auths, 3))
+        return rs_fail(err, RS_EARG, "auth: wanted auto, required or open, found '%s'", c->auth);
+    if (!is_one_of(c->audit_text, texts, 2))
+        return rs_fail(err, RS_EARG, "audit_text: wanted hash or plain, found '%s'", c->audit_text);
+    if (!*c->tls_cert != !*c->tls_key)
+        return rs_fail(err, RS_EARG, "%s: needs %s too", *c->tls_cert ? "tls_cert" : "tls_key",
+                       *c->tls_cert ? "tls_key" : "tls_cert");
+    return rs_config_is_loopback(c) ? RS_OK : check_far(c, err);
+}
+
+bool rs_config_is_loopback(const rs_config *c)
+{
+    return is_loopback(c->bind);
 }
 
 /* Is s[0, n) a name in the comma-separated `list`? */
@@ -190,7 +219,8 @@ bool rs_config_is_host(const rs_config *c, const char *host)
     size_t n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
     char name[64];
 
-    if (listed("localhost,[::1]", host, n) || listed(c->hosts, host, n))
+    if (listed("localhost,[::1]", host, n) || listed(c->hosts, host, n) ||
+        listed(c->bind, host, n))
         return true;
     if (n >= sizeof name)
         return false;

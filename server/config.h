@@ -41,7 +41,17 @@
     T(hosts,         "", 1024)                   /* names besides localhost, with commas    */ \
     T(log_level,     "info", 8)                  /* debug, info, warn, error                */ \
     T(log,           "", 1024)                   /* a file; empty: stderr                   */ \
-    N(access_log,    1,        0,  1)            /* a line for each request under /v1       */
+    N(access_log,    1,        0,  1)            /* a line for each request under /v1       */ \
+    T(auth,          "auto", 16)                 /* fixed: auto, required, open (auth.h)    */ \
+    T(tokens,        "", 1024)                   /* fixed: a file; empty: ARCHIVE.tokens    */ \
+    N(rate,          50,       0,  100000)       /* requests a second of a token; 0: any    */ \
+    N(burst,         200,      1,  1000000)      /* of them at once                         */ \
+    T(tls_cert,      "", 1024)                   /* a PEM chain; empty: no TLS              */ \
+    T(tls_key,       "", 1024)                   /* its key, PEM                            */ \
+    T(audit,         "", 1024)                   /* fixed: a file; "none"; empty: beside    */ \
+                                                 /* the archive where tokens are asked for  */ \
+    T(audit_text,    "hash", 8)                  /* what was asked: hash or plain           */ \
+    N(audit_mb,      256,      1,  100000)       /* of a file, then a new one is begun      */
 
 #define RS_SETTING_TEXT(name, fallback, size) char name[size];
 #define RS_SETTING_NUMBER(name, fallback, min, max) long long name;
@@ -58,9 +68,10 @@ typedef const char *(*rs_config_flag)(const void *ctx, const char *name);
  * make no sense together). */
 rs_status rs_config_load(rs_config *c, const char *file, rs_config_flag flag, const void *ctx,
                          rs_err *err);
-/* Only a loopback address may be bound, until there are TLS and authentication: RS_EARG says
- * so for another one. */
+/* RS_EARG: values that do not go together. Another address than loopback needs TLS, and
+ * tokens, which rs_auth_new looks for. */
 rs_status rs_config_check(const rs_config *c, rs_err *err);
+bool rs_config_is_loopback(const rs_config *c);
 /* Does a request for `host` ("localhost:8080") mean us? Our own names and those of `hosts`; a
  * page of another name that resolves to this machine (DNS rebinding) does not. */
 bool rs_config_is_host(const rs_config *c, const char *host);

@@ -85,11 +85,26 @@ static void on_shutdown(uv_shutdown_t *req, int status)
         rs_conn_close(req->data);
 }
 
+/* TLS's own end, where there is still a way out for it. */
+static void end_tls(rs_conn *c)
+{
+    uv_buf_t buf;
+
+    if (!c->tls || c->in_write)
+        return;
+    rs_tls_end(c->tls, &c->wire);
+    buf = uv_buf_init(c->wire.data, (unsigned)c->wire.len);
+    if (buf.len)
+        uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+    c->wire.len = 0;
+}
+
 /* The answer is out and the last: say so, and let what the peer still sends fall, so that it
  * gets to read the answer before a reset. */
 static void linger(rs_conn *c)
 {
     c->state = CONN_LINGER;
+    end_tls(c);
     begin_phase(c);
     c->shutdown.data = c;
     if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
@@ -108,7 +123,7 @@ static void reset_exchange(rs_conn *c)
     else if (c->x.mem.last)
         rs_arena_reset(&c->x.mem);
     c->x.mem.used_bytes = 0;
-    c->x.route = NULL;
+    rs_exchange_forget(&c->x);
     c->head_only = false;
     rs_http_parser_reset(c->parser);
     begin_phase(c);
@@ -200,24 +215,38 @@ static void on_written(uv_write_t *req, int status)
     flush(c);
 }
 
+/* What goes to the socket: `out`, or `wire` with all of it sealed. NULL: it cannot be made. */
+static rs_buf *bytes_to_send(rs_conn *c)
+{
+    if (c->out.failed)
+        return NULL;
+    if (!c->tls)
+        return &c->out;
+    if (c->out.len && !rs_tls_seal(c->tls, c->out.data, c->out.len, &c->wire))
+        return NULL;
+    c->out.len = 0;
+    return c->wire.failed ? NULL : &c->wire;
+}
+
 /* Send what is in `out`: at once where the socket takes it. */
 static void flush(rs_conn *c)
 {
+    rs_buf *out;
     uv_buf_t buf;
     rs_buf swap;
     int n;
 
     if (c->in_write || c->state == CONN_CLOSING)
         return;
-    if (c->out.failed) {
+    if (!(out = bytes_to_send(c))) {
         rs_conn_close(c);
         return;
     }
-    if (c->out.len == 0) {
+    if (out->len == 0) {
         sent(c);
         return;
     }
-    buf = uv_buf_init(c->out.data, (unsigned)c->out.len);
+    buf = uv_buf_init(out->data, (unsigned)out->len);
     n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
     if (n < 0 && n != UV_EAGAIN) {
         rs_conn_close(c);
@@ -227,14 +256,14 @@ static void flush(rs_conn *c)
         c->moved_ms = now_ms(c);
         c->moved_bytes += (unsigned)n;
     }
-    if (n == (int)c->out.len) {
-        c->out.len = 0;
+    if (n == (int)out->len) {
+        out->len = 0;
         sent(c);
         return;
     }
     swap = c->sending;
-    c->sending = c->out;
-    c->out = swap;
+    c->sending = *out;
+    *out = swap;
     buf.base += n > 0 ? n : 0;
     buf.len -= (size_t)(n > 0 ? n : 0);
     c->write.data = c;
@@ -302,6 +331,8 @@ static void give_up(rs_conn *c, rs_problem_kind kind, const char *detail)
 /* A page of another site may send a request here, but must not get it done. */
 static bool other_origin(const rs_config *config, const rs_http_request *r)
 {
+    const char *scheme = *config->tls_cert ? "https://" : "http://";
+    const size_t n = strlen(scheme);
     const char *origin = rs_http_field_of(r, "origin");
     const char *site = rs_http_field_of(r, "sec-fetch-site");
     const char *mode = rs_http_field_of(r, "sec-fetch-mode");
@@ -311,9 +342,37 @@ static bool other_origin(const rs_config *config, const rs_http_request *r)
         return true;                           /* a link may lead here: its page sees nothing */
     if (!origin)
         return false;
-    if (strncmp(origin, "http://", 7) != 0)
+    if (strncmp(origin, scheme, n) != 0)
         return true;
-    return strcmp(origin + 7, r->host) != 0 || !rs_config_is_host(config, origin + 7);
+    return strcmp(origin + n, r->host) != 0 || !rs_config_is_host(config, origin + n);
+}
+
+/* Who asks, and whether they may. false after having answered. */
+static bool admit(rs_conn *c, bool body_follows)
+{
+    static const rs_problem_kind kinds[] = {
+        [RS_AUTH_NO_TOKEN] = RS_PROBLEM_TOKEN, [RS_AUTH_NO_CSRF] = RS_PROBLEM_ROLE,
+        [RS_AUTH_ROLE] = RS_PROBLEM_ROLE, [RS_AUTH_PARTIAL] = RS_PROBLEM_ROLE,
+        [RS_AUTH_TOO_OFTEN] = RS_PROBLEM_RATE, [RS_AUTH_NO_MEMORY] = RS_PROBLEM_BUSY};
+    rs_exchange *x = &c->x;
+    const rs_auth_question q = {x->request, x->route->role, x->route->whole, rs_now_s()};
+    double wait_s;
+    const rs_auth_verdict v = rs_auth_check(c->server->auth, &q, &x->mem, &x->grant, &wait_s);
+
+    x->audit = c->server->audit;
+    if (v == RS_AUTH_OK)
+        return true;
+    rs_problem_reply(&x->reply, kinds[v], NULL, rs_auth_verdict_text(v));
+    if (v == RS_AUTH_NO_TOKEN)
+        rs_reply_field(&x->reply, "WWW-Authenticate", "Bearer realm=\"radscout\"");
+    if (v == RS_AUTH_TOO_OFTEN)
+        rs_reply_field(&x->reply, "Retry-After",
+                       rs_arena_sprintf(&x->mem, "%ld", (long)wait_s + 1));
+    rs_exchange_record(x, RS_AUDIT_DENIED);
+    if (body_follows)
+        c->keep_alive = false;
+    send_reply(c, &x->reply);
+    return false;
 }
 
 /* The head is complete: whom it concerns. false after having answered. */
@@ -338,7 +397,7 @@ static bool find_route(rs_conn *c, bool body_follows)
     } else {
         rs_route_match match = rs_route_find(c->server->plan.routes, r->method, &c->x, allow);
         if (match == RS_ROUTE_FOUND)
-            return true;
+            return admit(c, body_follows);
         if (match == RS_ROUTE_NO_PATH && strcmp(r->target, "*") != 0) {
             refuse(c, 404, "There is nothing at this path; /v1/openapi.json lists what there is.",
                    body_follows);
@@ -389,6 +448,11 @@ static void run_exchange(rs_job *job, void *worker)
                          "The request waited longer than its deadline: try again.");
     else
         x->route->work(x, worker);
+    rs_exchange_record(x, x->route->audit);
+    if (x->later && x->reply.status >= 400) {  /* not recorded, so not answered */
+        x->later->drop(x);
+        x->later = NULL;
+    }
     if (!x->later)
         rs_reply_finish(&x->reply, x->request, &x->mem);
     if (x->logged) {
@@ -410,6 +474,7 @@ static void begin_exchange(rs_conn *c)
         return;
     if (x->route->loop) {
         x->route->loop(x, s);
+        rs_exchange_record(x, x->route->audit);
         rs_reply_finish(&x->reply, x->request, &x->mem);
         send_reply(c, &x->reply);
         return;
@@ -486,10 +551,57 @@ static void keep(rs_conn *c, const char *bytes, size_t n)
         rs_conn_close(c);
 }
 
+/* No TLS, or none that we share: a word where there is one for it, and goodbye. */
+static void refuse_tls(rs_conn *c, rs_tls_state state)
+{
+    static const char plain[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+        "Content-Length: 48\r\nConnection: close\r\n\r\n"
+        "This port speaks TLS: ask for https:// instead.\n";
+    uv_buf_t buf;
+
+    if (state == RS_TLS_NOT_TLS)
+        rs_buf_append(&c->wire, plain, sizeof plain - 1);
+    rs_log_event(RS_LOG_DEBUG, "no TLS", "from", c->x.from, "why", rs_tls_why(c->tls),
+                 (const char *)NULL);
+    buf = uv_buf_init(c->wire.data, (unsigned)c->wire.len);
+    if (buf.len && !c->in_write)
+        uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+    c->wire.len = 0;
+    c->keep_alive = false;
+    linger(c);
+}
+
+/* The peer's records as plain text, in the server's one buffer. false: the connection ends. */
+static bool unseal(rs_conn *c, const char **bytes, size_t *n)
+{
+    rs_buf *plain = &c->server->plain;
+    const bool was_ready = rs_tls_ready(c->tls);
+    rs_tls_state state;
+
+    plain->len = 0;
+    state = rs_tls_feed(c->tls, *bytes, *n, plain, &c->wire);
+    *bytes = plain->data;
+    *n = plain->len;
+    if (plain->failed || c->wire.failed || state == RS_TLS_ENDED) {
+        if (plain->failed)
+            rs_buf_clear(plain);
+        rs_conn_close(c);
+        return false;
+    }
+    if (state != RS_TLS_OPEN) {
+        refuse_tls(c, state);
+        return false;
+    }
+    if (!was_ready && rs_tls_ready(c->tls))
+        begin_phase(c);
+    return true;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     rs_conn *c = (rs_conn *)stream;
-    size_t used = 0;
+    const char *bytes = buf->base;
+    size_t used = 0, len = (size_t)(n < 0 ? 0 : n);
 
     if (n < 0) {                               /* the end too: who does not listen is gone */
         rs_conn_close(c);
@@ -501,10 +613,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         rs_conn_close(c);
     if (c->state == CONN_LINGER || c->state == CONN_STREAM || c->state == CONN_CLOSING)
         return;
-    if (c->state == CONN_READ && c->in.len == 0)
-        used = take(c, buf->base, (size_t)n);
-    if (used < (size_t)n && c->keep_alive)
-        keep(c, buf->base + used, (size_t)n - used);
+    if (c->tls && !unseal(c, &bytes, &len))
+        return;
+    if (c->state == CONN_READ && c->in.len == 0 && len)
+        used = take(c, bytes, len);
+    if (used < len && c->keep_alive)
+        keep(c, bytes + used, len - used);
     flush(c);
 }
 
@@ -528,11 +642,27 @@ static void resume(rs_conn *c)
 
 /* ---- What server.c calls --------------------------------------------- */
 
+/* The client's address as a text; "" where it is gone already. */
+static void know_peer(rs_conn *c)
+{
+    struct sockaddr_storage address;
+    int len = sizeof address;
+
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &len) != 0)
+        return;
+    if (address.ss_family == AF_INET6)
+        uv_ip6_name((struct sockaddr_in6 *)&address, c->x.from, sizeof c->x.from);
+    else
+        uv_ip4_name((struct sockaddr_in *)&address, c->x.from, sizeof c->x.from);
+}
+
 void rs_conn_begin(rs_conn *c)
 {
     c->state = CONN_READ;
     c->keep_alive = true;
     rs_reply_init(&c->x.reply);
+    rs_exchange_forget(&c->x);
+    know_peer(c);
     begin_phase(c);
     uv_tcp_nodelay(&c->tcp, 1);
     read_more(c);
@@ -593,7 +723,12 @@ static void tick_read(rs_conn *c, uint64_t now)
 {
     const rs_config *config = &c->server->config;
 
-    if (c->in_write || c->out.len) {           /* answers of before are not being read */
+    if (c->tls && !rs_tls_ready(c->tls)) {
+        if (now > c->since_ms + (uint64_t)config->header_ms) {
+            c->server->metrics.timeouts++;
+            rs_conn_close(c);
+        }
+    } else if (c->in_write || c->out.len) {           /* answers of before are not being read */
         if (now > c->moved_ms + (uint64_t)config->write_ms)
             rs_conn_close(c);
     } else if (rs_http_idle(c->parser)) {

@@ -13,6 +13,8 @@
 #define RS_SERVER_EXCHANGE_H
 
 #include "base/arena.h"
+#include "server/audit_log.h"
+#include "server/auth.h"
 #include "server/http_request.h"
 #include "server/http_target.h"
 #include "server/jobs.h"
@@ -25,13 +27,17 @@ typedef struct rs_exchange rs_exchange;
 
 enum { RS_ROUTE_ARGS = 2 };
 
-/* What can be asked for. One of `loop` (quick, on the loop's thread) and `work` is there. */
+/* What can be asked for. One of `loop` (quick, on the loop's thread) and `work` is there. A row
+ * says who may ask: a row that does not is for nobody. */
 typedef struct {
     rs_http_method method;                 /* GET serves HEAD too */
     const char    *pattern;                /* "/v1/cases/{key}" */
     void         (*loop)(rs_exchange *x, rs_server *s);
     void         (*work)(rs_exchange *x, rs_worker *w);
     bool           takes_body;
+    rs_role        role;                   /* at least; public: without a token */
+    bool           whole;                  /* tells of all collections: needs access to them */
+    rs_audit_kind  audit;                  /* as what it stands in the audit log; RS_AUDITS: not */
 } rs_route;
 
 /* What goes on with an exchange when its worker has returned: set by the worker, for answers
@@ -54,11 +60,27 @@ struct rs_exchange {
     const char     *arg[RS_ROUTE_ARGS];    /* what stands for {…} in the pattern, in order */
     double          until_s;               /* rs_now_s() of the deadline */
     bool            logged;                /* a line in the log when it is done */
+    rs_audit_log   *audit;                 /* where it is recorded; NULL: nowhere */
+    char            from[48];              /* the client's address */
+    rs_grant        grant;                 /* who asks; .access goes into every look-up */
+    const char     *asked;                 /* for the audit log: what, where the target does not */
+    const char    **shown;                 /* tell it, and the cases in the answer */
+    size_t          n_shown, shown_cap;
+    bool            audit_failed;          /* no memory for one of them: no answer */
     rs_arena        mem;
     rs_reply        reply;
     const rs_later *later;                 /* NULL: the worker's reply is all */
     void           *state;                 /* of `later` */
     double          encode_s, search_s;    /* of the worker; negative: did not happen */
 };
+
+/* For handlers: the answer shows that case; `key` outlives the exchange or
+ * is in x->mem. */
+void rs_exchange_shows(rs_exchange *x, const char *key);
+/* The exchange's line in the audit log, as `kind`. Where it cannot be written the reply
+ * becomes a 503. Whoever has the exchange calls it, before the answer goes out. */
+void rs_exchange_record(rs_exchange *x, rs_audit_kind kind);
+/* Nothing of the request before. */
+void rs_exchange_forget(rs_exchange *x);
 
 #endif

@@ -16,6 +16,9 @@
 #define RS_PROBLEM_MAP(X)                                                                      \
     X(REQUEST,      400, "bad-request")   /* the HTTP of it                                  */ \
     X(FIELD,        400, "bad-field")     /* a field of the document or form, named          */ \
+    X(TOKEN,        401, "no-token")      /* none, or one that does not hold                 */ \
+    X(ROLE,         403, "not-allowed")   /* the token's role, collections, or CSRF          */ \
+    X(RATE,         429, "too-often")     /* again after Retry-After seconds                 */ \
     X(ORIGIN,       403, "other-origin")  /* a page of another site asks                     */ \
     X(NOT_FOUND,    404, "not-found")                                                          \
     X(METHOD,       405, "wrong-method")                                                       \

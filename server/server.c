@@ -48,7 +48,8 @@ static void refuse_connection(rs_server *s)
     uv_tcp_init(&s->loop, &s->spare);
     s->spare.data = s;
     if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&s->spare) == 0) {
-        uv_try_write((uv_stream_t *)&s->spare, &buf, 1);
+        if (!s->tls)
+            uv_try_write((uv_stream_t *)&s->spare, &buf, 1);
         s->metrics.refused_connections++;
     }
     s->refusing = true;
@@ -68,7 +69,9 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     }
     c->parser = rs_http_parser_new();
-    if (!c->parser) {
+    c->tls = s->tls && c->parser ? rs_tls_stream_new(s->tls) : NULL;
+    if (!c->parser || (s->tls && !c->tls)) {
+        rs_http_parser_free(c->parser);
         rs_free(c);
         refuse_connection(s);
         return;
@@ -103,6 +106,8 @@ void rs_server_forget(rs_server *s, rs_conn *c)
     rs_buf_clear(&c->in);
     rs_buf_clear(&c->out);
     rs_buf_clear(&c->sending);
+    rs_buf_clear(&c->wire);
+    rs_tls_stream_free(c->tls);
     rs_free(c->piece);
     rs_free(c);
     end_if_drained(s);
@@ -193,8 +198,11 @@ static void tell_date(rs_server *s)
 static void look(rs_job *job, void *worker)
 {
     rs_server *s = (rs_server *)(void *)((char *)job - offsetof(rs_server, watch));
+    rs_err err = {0};
 
     rs_watch_look(&s->watch.look, worker);
+    if (s->audit && rs_audit_log_sync(s->audit, &err) != RS_OK)
+        rs_log_error(RS_LOG_ERROR, "audit log not synced", &err);
 }
 
 static void warm(rs_job *job, void *worker)
@@ -226,8 +234,14 @@ static void on_tick(uv_timer_t *t)
 {
     rs_server *s = t->data;
     const uint64_t now = uv_now(&s->loop);
+    rs_err err = {0};
 
     tell_date(s);
+    rs_auth_refresh(s->auth);
+    if (!s->audit && !s->draining && rs_security_audit(s, &err) != RS_OK) {
+        rs_log_error(RS_LOG_ERROR, "nothing is answered that cannot be recorded", &err);
+        begin_drain(s, "no audit log");
+    }
     for (rs_conn *c = s->conns; c; c = c->next)
         rs_conn_tick(c, now);
     tick_watch(s, now);
@@ -277,6 +291,7 @@ static void take_config(rs_server *s, const rs_config *new)
     s->config.queue = old.queue;
     memcpy(s->config.generators, old.generators, sizeof old.generators);
     memcpy(s->config.prompts, old.prompts, sizeof old.prompts);
+    rs_security_configure(s, &old);
     rs_log_set_level(log_level(new));
     if (new->port != old.port || strcmp(new->bind, old.bind) != 0 || new->workers != old.workers ||
         new->queue != old.queue || strcmp(new->generators, old.generators) != 0 ||
@@ -428,6 +443,7 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
         return rs_fail(err, RS_ENOMEM, "no memory for the loop");
     }
     if ((st = rs_config_check(&s->config, err)) != RS_OK ||
+        (st = rs_security_begin(s, err)) != RS_OK ||
         (st = start_handles(s, err)) != RS_OK ||
         (rs_generators_count(s->plan.service.generators) &&
          (st = rs_fetcher_new(&s->fetcher, &s->loop, err)) != RS_OK) ||
@@ -455,6 +471,7 @@ void rs_server_free(rs_server *s)
     close_fetcher(s);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     uv_loop_close(&s->loop);
+    rs_security_end(s);
     rs_free(s);
 }
 
@@ -488,6 +505,11 @@ rs_fetcher *rs_server_fetcher(const rs_server *s)
 size_t rs_server_answers(const rs_server *s)
 {
     return (size_t)s->config.answers;
+}
+
+rs_auth *rs_server_auth(rs_server *s)
+{
+    return s->auth;
 }
 
 const rs_watch *rs_server_watch(const rs_server *s)

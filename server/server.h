@@ -31,8 +31,9 @@ typedef struct {
     void       *ctx;
 } rs_server_plan;
 
-/* `plan` is copied, what it points to outlives the server. RS_EBUSY: the port is taken. RS_EARG,
- * RS_EIO, RS_ENOMEM, and what rs_worker_start gives. */
+/* `plan` is copied, what it points to outlives the server. RS_EBUSY: the port is taken, or the
+ * audit log. RS_EARG, RS_EIO, RS_ENOMEM, and what rs_auth_new, rs_tls_open, rs_audit_log_open
+ * and rs_worker_start give. */
 rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err);
 void      rs_server_free(rs_server *s);              /* NULL is fine; not while it runs */
 int       rs_server_port(const rs_server *s);
@@ -42,6 +43,8 @@ void      rs_server_stop(rs_server *s);
 
 /* ---- For handlers on the loop ----------------------------------------- */
 
+/* Tokens and sessions. */
+rs_auth *rs_server_auth(rs_server *s);
 /* The last look at the archive. */
 const rs_watch *rs_server_watch(const rs_server *s);
 /* NULL, or why requests should go elsewhere: draining, or an archive that cannot be read. */

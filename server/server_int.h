@@ -8,6 +8,7 @@
 #include "server/metrics.h"
 #include "server/routes.h"
 #include "server/server.h"
+#include "server/tls.h"
 
 #include <uv.h>
 
@@ -36,6 +37,7 @@ struct rs_conn {
     uv_tcp_t    tcp;                     /* first: a uv_handle_t * of ours is an rs_conn * */
     rs_exchange x;
     rs_server  *server;
+    rs_tls_stream *tls;                  /* NULL: plain */
     rs_conn    *prev, *next;
     rs_http_parser *parser;
     conn_state  state;
@@ -48,6 +50,7 @@ struct rs_conn {
     bool        given_up;                /* answered for the worker: its reply is not wanted */
     rs_buf      in;                      /* bytes of later requests */
     rs_buf      out;                     /* to be sent */
+    rs_buf      wire;                    /* `out` as TLS has it, and its own; empty but in flush */
     rs_buf      sending;                 /* handed to libuv */
     char       *piece;                   /* of a file, RS_READ_BYTES */
     uv_write_t  write;
@@ -72,6 +75,10 @@ struct rs_server {
     uv_signal_t signal[3];               /* TERM, INT, HUP */
     rs_jobs    *jobs;
     rs_fetcher *fetcher;                 /* NULL: no generator is set up */
+    rs_auth    *auth;
+    rs_audit_log *audit;                 /* NULL: nothing is recorded */
+    rs_tls     *tls;                     /* NULL: plain HTTP */
+    rs_buf      plain;                   /* what on_read has made of a peer's records */
     rs_conn    *conns;
     size_t      n_conns, n_streams, n_workers;
     rs_metrics  metrics;
@@ -99,6 +106,14 @@ void rs_conn_close(rs_conn *c);
 void rs_conn_push(rs_conn *c, const rs_buf *bytes);
 /* x.later, if there is one, is over. */
 void rs_conn_drop_later(rs_conn *c);
+
+/* security.c's: tokens, audit log and certificate, from the settings. */
+rs_status rs_security_begin(rs_server *s, rs_err *err);
+/* Open the audit log, where there should be one by now. */
+rs_status rs_security_audit(rs_server *s, rs_err *err);
+/* s->config is new; what cannot change is put back. */
+void      rs_security_configure(rs_server *s, const rs_config *old);
+void      rs_security_end(rs_server *s);
 
 /* server.c's: the connection's memory may go. */
 void rs_server_forget(rs_server *s, rs_conn *c);

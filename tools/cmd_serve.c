@@ -94,8 +94,8 @@ static rs_status serve(rs_cli *c, rs_server_plan *plan, rs_err *err)
         (st = open_service(c, &plan->service, &e, err)) != RS_OK ||
         (st = rs_server_new(&s, plan, err)) != RS_OK)
         goto done;
-    snprintf(url, sizeof url, strchr(plan->config.bind, ':') ? "http://[%s]:%d/" : "http://%s:%d/",
-             plan->config.bind, rs_server_port(s));
+    snprintf(url, sizeof url, strchr(plan->config.bind, ':') ? "%s://[%s]:%d/" : "%s://%s:%d/",
+             *plan->config.tls_cert ? "https" : "http", plan->config.bind, rs_server_port(s));
     printf("%s\n", url);
     fflush(stdout);
     rs_log_event(RS_LOG_INFO, "serving", "url", url, "archive", plan->service.archive, "model",
@@ -146,7 +146,8 @@ static int run(rs_cli *c)
 static const rs_option options[] = {
     {"config", 0, "FILE", "settings as a JSON object (default: $RADSCOUT_CONFIG)"},
     {"check", 0, NULL, "say what the settings are, and whether they are right; serve nothing"},
-    {"bind", 0, "ADDRESS", "listen at 127.0.0.1 (default) or another loopback address"},
+    {"bind", 0, "ADDRESS", "listen at 127.0.0.1 (default) or another address; one that is not\n"
+                           "loopback needs TLS and a token"},
     {"port", 0, "N", "listen at this port (default 8080; 0: one that is free)"},
     {"workers", 0, "N", "threads that search (default: all cores); each reads the archive itself"},
     {"queue", 0, "N", "requests that may wait; more get 503 (default 64)"},
@@ -166,6 +167,17 @@ static const rs_option options[] = {
     {"log", 0, "FILE", "where to log, a JSON object a line (default: stderr)"},
     {"log-level", 0, "L", "debug, info (default), warn or error"},
     {"access-log", 0, "N", "1: a line for each request that reads the archive (default), 0: none"},
+    {"auth", 0, "WHEN", "ask for tokens: auto (default; once there is one), required, or open\n"
+                        "(never; on loopback only)"},
+    {"tokens", 0, "FILE", "where the tokens are (default: ARCHIVE.tokens, see radscout token add)"},
+    {"rate", 0, "N", "requests a second of a token (default 50; 0: any number)"},
+    {"burst", 0, "N", "of them at once (default 200)"},
+    {"tls-cert", 0, "FILE", "serve HTTPS with this certificate chain, PEM"},
+    {"tls-key", 0, "FILE", "and its key"},
+    {"audit", 0, "FILE", "where to record who saw what (default: ARCHIVE.audit where tokens are\n"
+                         "asked for); none: nowhere"},
+    {"audit-text", 0, "HOW", "keep what was asked as a hash (default) or plain"},
+    {"audit-mb", 0, "N", "of the audit log's file, then another is begun (default 256)"},
     RS_LEXICON_OPTION,
     RS_MODEL_OPTION,
     RS_PRECISION_OPTION,
@@ -174,14 +186,16 @@ static const rs_option options[] = {
 
 const rs_command rs_command_serve = {
     .name = "serve", .args = "ARCHIVE",
-    .summary = "answer searches over HTTP: a JSON API on this machine",
+    .summary = "answer searches over HTTP: a JSON API",
     .description =
         "Prints its URL when it listens. GET /v1/openapi.json describes the API: POST /v1/search,\n"
         "/v1/ask, /v1/context; GET /v1/cases/KEY, /v1/images/KEY/N, /v1/stats, /v1/events;\n"
         "/healthz, /readyz, /metrics.\n"
         "\n"
-        "It listens on loopback addresses only, for it has neither TLS nor authentication yet,\n"
-        "and answers only to its own names, so that no web page can reach it by another.\n"
+        "It listens on 127.0.0.1 unless told otherwise, and on another machine's reach only with\n"
+        "TLS and tokens (radscout token add). It answers only to its own names, so that no web\n"
+        "page can reach it by another. Once the archive has a token, every request needs one,\n"
+        "sees that token's collections, and is recorded (radscout audit-log verify).\n"
         "\n"
         "/v1/ask answers from the archive with what is built in, or with generators of yours that\n"
         "speak as OpenAI's do (llama.cpp, Ollama, vLLM), named in a file:\n"

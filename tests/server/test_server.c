@@ -44,13 +44,20 @@ static void work_echo(rs_exchange *x, rs_worker *w)
 }
 
 static const rs_route routes[] = {
-    {RS_HTTP_GET, "/healthz", rs_api_health, NULL, false},
-    {RS_HTTP_GET, "/metrics", rs_api_metrics, NULL, false},
-    {RS_HTTP_GET, "/readyz", rs_api_ready, NULL, false},
-    {RS_HTTP_GET, "/v1/events", rs_api_events, NULL, false},
-    {RS_HTTP_GET, "/slow", NULL, work_slow, false},
-    {RS_HTTP_GET, "/big/{n}", NULL, work_big, false},
-    {RS_HTTP_POST, "/echo", NULL, work_echo, true},
+    {RS_HTTP_GET, "/healthz", rs_api_health, NULL, false,
+     RS_ROLE_PUBLIC, false, RS_AUDITS},
+    {RS_HTTP_GET, "/metrics", rs_api_metrics, NULL, false,
+     RS_ROLE_PUBLIC, false, RS_AUDITS},
+    {RS_HTTP_GET, "/readyz", rs_api_ready, NULL, false,
+     RS_ROLE_PUBLIC, false, RS_AUDITS},
+    {RS_HTTP_GET, "/v1/events", rs_api_events, NULL, false,
+     RS_ROLE_PUBLIC, false, RS_AUDITS},
+    {RS_HTTP_GET, "/slow", NULL, work_slow, false,
+     RS_ROLE_PUBLIC, false, RS_AUDITS},
+    {RS_HTTP_GET, "/big/{n}", NULL, work_big, false,
+     RS_ROLE_PUBLIC, false, RS_AUDITS},
+    {RS_HTTP_POST, "/echo", NULL, work_echo, true,
+     RS_ROLE_PUBLIC, false, RS_AUDITS},
     {0},
 };
 
