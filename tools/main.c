@@ -32,7 +32,7 @@ static void print_overview(FILE *to)
 {
     fprintf(to, "usage: radscout COMMAND ...\n\n%s\n\nCommands:\n", intro);
     for (size_t i = 0; commands[i]; i++)
-        fprintf(to, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-17s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\nradscout COMMAND --help tells more of one; radscout --version the version.\n");
 }
 
