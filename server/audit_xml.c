@@ -120,6 +120,16 @@ static void put_event(rs_buf *out, const json_t *line, rs_audit_kind k)
     rs_buf_puts(out, "</EventIdentification>");
 }
 
+/* Between whom data goes: whoever asks sends a query, and is sent cases. */
+static void put_role(rs_buf *out, rs_audit_kind k, bool asks)
+{
+    const bool source = (k == RS_AUDIT_QUERY) == asks;
+
+    if (k == RS_AUDIT_QUERY || k == RS_AUDIT_ACCESS || k == RS_AUDIT_CHANGE)
+        put_code(out, "RoleIDCode", source ? "110153" : "110152", "DCM",
+                 source ? "Source Role ID" : "Destination Role ID");
+}
+
 /* Who asked, then the server. */
 static void put_participants(rs_buf *out, const json_t *line, rs_audit_kind k, const char *source)
 {
@@ -135,8 +145,7 @@ static void put_participants(rs_buf *out, const json_t *line, rs_audit_kind k, c
             put_attribute(out, "NetworkAccessPointTypeCode", "2");       /* an IP address */
         }
         rs_buf_putc(out, '>');
-        put_code(out, "RoleIDCode", k == RS_AUDIT_QUERY ? "110153" : "110152", "DCM",
-                 k == RS_AUDIT_QUERY ? "Source Role ID" : "Destination Role ID");
+        put_role(out, k, true);
         if (*role)
             put_code(out, "RoleIDCode", role, "radscout", role);
         rs_buf_puts(out, "</ActiveParticipant>");
@@ -148,8 +157,7 @@ static void put_participants(rs_buf *out, const json_t *line, rs_audit_kind k, c
     if (itself)
         put_code(out, "RoleIDCode", "110150", "DCM", "Application");
     else
-        put_code(out, "RoleIDCode", k == RS_AUDIT_QUERY ? "110152" : "110153", "DCM",
-                 k == RS_AUDIT_QUERY ? "Destination Role ID" : "Source Role ID");
+        put_role(out, k, false);
     rs_buf_puts(out, "</ActiveParticipant><AuditSourceIdentification");
     put_attribute(out, "AuditSourceID", source);
     rs_buf_puts(out, "><AuditSourceTypeCode csd-code=\"4\"/></AuditSourceIdentification>");

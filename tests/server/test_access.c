@@ -133,8 +133,8 @@ static answer ask_as(int port, size_t t, const char *line, const char *body)
     char request[4096];
 
     snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: localhost\r\n"
-             "Authorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", line,
-             holders[t].text, body ? strlen(body) : 0, body ? body : "");
+             "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
+             "Content-Length: %zu\r\n\r\n%s", line, holders[t].text, body ? strlen(body) : 0, body ? body : "");
     if (!body)
         snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: localhost\r\n"
                  "Authorization: Bearer %s\r\n\r\n", line, holders[t].text);
