@@ -9,7 +9,8 @@
  * that is named (none from the environment), no cookie and no .netrc is read. Certificates
  * are checked. Nothing else of the program sees libcurl.
  *
- * Threading: everything on the loop's thread.
+ * Threading: everything on the loop's thread. Whoever has a fetcher ignores SIGPIPE (main.c does):
+ * TLS is written by libssl, which may raise it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef RS_SERVER_FETCH_H

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -56,6 +57,7 @@ static inline void serve_begin(served *v)
 {
     rs_err err = {0};
 
+    signal(SIGPIPE, SIG_IGN);                  /* as main.c has it */
     ok(rs_server_new(&v->s, &v->plan, &err), &err);
     v->port = rs_server_port(v->s);
     assert_true(v->port > 0);
