@@ -454,22 +454,28 @@ static void put_marked(rs_buf *b, const rs_checked *r)
         rs_buf_putc(b, ')');
 }
 
-static rs_status show(const rs_checker *k, rs_verified *out)
+static rs_status show(const rs_check_options *o, rs_arena *mem, rs_verified *out, rs_err *err)
 {
     rs_buf b = {0};
 
     if (!out->enough)
         rs_buf_printf(&b, "%s: %zu of %zu statements hold.", nothing, out->held, out->claims);
     for (size_t i = 0; out->enough && i < out->n; i++) {
-        if (out->rows[i].flags && k->o->policy == RS_CHECK_WITHHOLD)
+        if (out->rows[i].flags && o->policy == RS_CHECK_WITHHOLD)
             continue;
         if (b.len)
             rs_buf_putc(&b, '\n');
         put_marked(&b, &out->rows[i]);
     }
-    out->text = b.failed ? NULL : rs_arena_strdup(k->mem, b.data ? b.data : "");
+    out->text = b.failed ? NULL : rs_arena_strdup(mem, b.data ? b.data : "");
     rs_buf_clear(&b);
-    return out->text ? RS_OK : rs_check_no_memory(k);
+    return out->text ? RS_OK : rs_fail(err, RS_ENOMEM, "no memory for a checked answer");
+}
+
+/* Do so many of its claims hold that it may be shown? */
+static bool enough_holds(const rs_verified *v, const rs_check_options *o)
+{
+    return v->claims > 0 && (double)v->held >= o->enough * (double)v->claims;
 }
 
 rs_status rs_check(const rs_lexicon *l, const rs_context *c, const rs_answer *answer,
@@ -488,10 +494,30 @@ rs_status rs_check(const rs_lexicon *l, const rs_context *c, const rs_answer *an
         out->held += rows[i].claim && !rows[i].flags;
         refused |= begins(answer->sentences[i].bare, nothing);
     }
-    out->enough = refused || (out->claims > 0 && (double)out->held >=
-                                                 o->enough * (double)out->claims);
+    out->enough = refused || enough_holds(out, o);
     if (st == RS_OK)
-        st = show(&k, out);
+        st = show(o, mem, out, err);
     out->enough = out->enough && !refused;       /* an answer that says so is shown as it is */
     return st;
+}
+
+rs_status rs_check_add(rs_verified *v, const unsigned *flags, const rs_check_options *o,
+                       rs_arena *mem, rs_err *err)
+{
+    rs_checked *rows;
+
+    if (!v->enough)
+        return RS_OK;                            /* nothing of it is shown */
+    rows = rs_new(mem, rs_checked, v->n + 1);
+    if (!rows)
+        return rs_fail(err, RS_ENOMEM, "no memory for a checked answer");
+    v->held = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        rows[i] = v->rows[i];
+        rows[i].flags |= flags[i];
+        v->held += rows[i].claim && !rows[i].flags;
+    }
+    v->rows = rows;
+    v->enough = enough_holds(v, o);
+    return show(o, mem, v, err);
 }

@@ -80,4 +80,9 @@ typedef struct {
 rs_status rs_check(const rs_lexicon *l, const rs_context *c, const rs_answer *answer,
                    const rs_check_options *o, rs_arena *mem, rs_verified *out, rs_err *err);
 
+/* The n rows of `v` with flags[i] added to row i, as another reader found them: counted and
+ * shown anew. A flag is never taken away. RS_ENOMEM. */
+rs_status rs_check_add(rs_verified *v, const unsigned *flags, const rs_check_options *o,
+                       rs_arena *mem, rs_err *err);
+
 #endif

@@ -5,6 +5,7 @@
 #define RS_SERVER_API_H
 
 #include "base/json.h"
+#include "engine/query.h"
 #include "server/exchange.h"
 
 /* On the loop: quick, and without the archive. */
@@ -19,6 +20,8 @@ void rs_api_session_end(rs_exchange *x, rs_server *s);
 
 /* By a worker. */
 void rs_api_search(rs_exchange *x, rs_worker *w);
+void rs_api_context(rs_exchange *x, rs_worker *w);
+void rs_api_ask(rs_exchange *x, rs_worker *w);
 void rs_api_stats(rs_exchange *x, rs_worker *w);
 void rs_api_facets(rs_exchange *x, rs_worker *w);
 void rs_api_case(rs_exchange *x, rs_worker *w);
@@ -28,6 +31,9 @@ void rs_api_image(rs_exchange *x, rs_worker *w);
 void rs_api_json(rs_exchange *x, json_t *o);
 /* The failure of the engine as a problem; the archive's folder is not told. */
 void rs_api_fail(rs_exchange *x, const rs_worker *w, const rs_err *err);
+/* What was asked, for the audit log: texts, keys and the filter; pictures by their number. NULL
+ * on OOM. */
+const char *rs_api_asked(rs_arena *mem, const rs_query *q);
 /* "/v1/images/KEY/N", KEY percent-encoded; NULL on OOM. */
 const char *rs_api_image_url(rs_arena *mem, const char *key, size_t n);
 

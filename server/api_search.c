@@ -33,8 +33,7 @@ static const char *image_name(void *ctx, const char *key, const char *path)
     return NULL;
 }
 
-/* What was asked, for the audit log: texts, keys and the filter; pictures by their number. */
-static const char *asked(rs_arena *mem, const rs_query *q)
+const char *rs_api_asked(rs_arena *mem, const rs_query *q)
 {
     json_t *texts = json_array(), *likes = json_array(), *o;
     const char *copy = NULL;
@@ -121,7 +120,7 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
             left = s->deadline_s;
         s->query.encoder = w->service->encoder;
         s->query.access = x->grant.access;
-        x->asked = asked(&x->mem, &s->query);
+        x->asked = rs_api_asked(&x->mem, &s->query);
         s->query.deadline_s = left > 0.001 ? left : 0.001;
         st = rs_search(w->archive, &s->query, &x->mem, &r, &err);
         if (st == RS_OK)

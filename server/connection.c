@@ -45,6 +45,16 @@ static void forget_if_free(rs_conn *c)
 
 /* ---- Closing --------------------------------------------------------- */
 
+void rs_conn_drop_later(rs_conn *c)
+{
+    const rs_later *later = c->x.later;
+
+    c->x.later = NULL;
+    c->wants_worker = false;
+    if (later)
+        later->drop(&c->x);
+}
+
 static void on_closed(uv_handle_t *h)
 {
     rs_conn *c = (rs_conn *)h;
@@ -64,6 +74,8 @@ void rs_conn_close(rs_conn *c)
         c->in_work = false;
         c->server->metrics.dropped_jobs++;
     }
+    if (!c->in_work)
+        rs_conn_drop_later(c);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
@@ -104,6 +116,7 @@ static void linger(rs_conn *c)
 /* The exchange is over: ready for the next one. */
 static void reset_exchange(rs_conn *c)
 {
+    rs_conn_drop_later(c);
     rs_reply_clear(&c->x.reply);
     if (c->x.mem.used_bytes > KEPT_ARENA)
         rs_arena_clear(&c->x.mem);
@@ -436,7 +449,12 @@ static void run_exchange(rs_job *job, void *worker)
     else
         x->route->work(x, worker);
     rs_exchange_record(x, x->route->audit);
-    rs_reply_finish(&x->reply, x->request, &x->mem);
+    if (x->later && x->reply.status >= 400) {  /* not recorded, so not answered */
+        x->later->drop(x);
+        x->later = NULL;
+    }
+    if (!x->later)
+        rs_reply_finish(&x->reply, x->request, &x->mem);
     if (x->logged) {
         char status[16], took[32];
         snprintf(status, sizeof status, "%d", x->reply.status);
@@ -661,17 +679,34 @@ static void count_stages(rs_metrics *m, const rs_exchange *x)
         rs_metrics_stage(m, RS_STAGE_SEARCH, x->search_s);
 }
 
+/* The worker has left something to wait for. */
+static void go_on(rs_conn *c)
+{
+    if (c->x.reply.stream && c->state == CONN_WORK) {
+        send_reply(c, &c->x.reply);
+        flush(c);
+    }
+    c->x.encode_s = c->x.search_s = -1;        /* counted */
+    if (c->x.later)
+        c->x.later->begin(&c->x, c->server);
+}
+
 void rs_conn_worked(rs_conn *c)
 {
     c->in_work = false;
     if (c->state == CONN_CLOSING) {
         c->server->metrics.dropped_jobs++;
+        rs_conn_drop_later(c);
         forget_if_free(c);
         return;
     }
     if (c->given_up)
         return;
     count_stages(&c->server->metrics, &c->x);
+    if (c->x.later) {
+        go_on(c);
+        return;
+    }
     c->ready_s = rs_now_s();
     send_reply(c, &c->x.reply);
     flush(c);
@@ -724,10 +759,28 @@ static void tick_work(rs_conn *c)
     }
 }
 
+/* On the worker's thread. */
+static void run_later(rs_job *job, void *worker)
+{
+    rs_exchange *x = (rs_exchange *)job;
+
+    x->later->work(x, worker);
+}
+
+static void try_worker(rs_conn *c)
+{
+    c->x.job.run = run_later;
+    c->x.until_s = rs_now_s() + (double)c->server->config.deadline_ms / 1000;
+    c->wants_worker = !rs_jobs_push(c->server->jobs, &c->x.job);
+    c->in_work = !c->wants_worker;
+}
+
 void rs_conn_tick(rs_conn *c, uint64_t now)
 {
     const long long write_ms = c->server->config.write_ms;
 
+    if (c->wants_worker)
+        try_worker(c);
     switch (c->state) {
     case CONN_READ:
         tick_read(c, now);
@@ -755,15 +808,20 @@ void rs_conn_tick(rs_conn *c, uint64_t now)
     }
 }
 
+static void end_stream(rs_conn *c)
+{
+    c->server->n_streams--;
+    c->state = CONN_SEND;
+    begin_phase(c);
+    rs_sse_end(&c->out);
+    flush(c);
+}
+
 void rs_conn_drain(rs_conn *c)
 {
-    if (c->state == CONN_STREAM) {
-        c->server->n_streams--;
-        c->state = CONN_SEND;
+    if (c->state == CONN_STREAM && !c->x.later) {      /* an answer may be finished */
         c->keep_alive = false;
-        begin_phase(c);
-        rs_sse_end(&c->out);
-        flush(c);
+        end_stream(c);
     } else if (c->state == CONN_READ && rs_http_idle(c->parser) && !c->in.len && !c->in_write &&
                !c->out.len) {
         rs_conn_close(c);
@@ -779,4 +837,44 @@ void rs_conn_push(rs_conn *c, const rs_buf *bytes)
         rs_conn_close(c);
     else
         flush(c);
+}
+
+/* ---- For rs_later ---------------------------------------------------- */
+
+static rs_conn *conn_of(rs_exchange *x)
+{
+    return (rs_conn *)(void *)((char *)x - offsetof(rs_conn, x));
+}
+
+bool rs_server_push(rs_exchange *x, const rs_buf *bytes)
+{
+    rs_conn *c = conn_of(x);
+
+    if (c->state != CONN_STREAM)
+        return false;
+    rs_buf_append(&c->out, bytes->data, bytes->len);
+    c->out.failed |= bytes->failed;
+    flush(c);
+    if (c->state == CONN_STREAM && c->out.len > RS_ANSWER_BYTES)
+        rs_conn_close(c);
+    return c->state == CONN_STREAM;
+}
+
+void rs_server_again(rs_exchange *x)
+{
+    try_worker(conn_of(x));
+}
+
+void rs_server_end(rs_exchange *x)
+{
+    rs_conn *c = conn_of(x);
+
+    c->ready_s = rs_now_s();
+    if (c->state == CONN_STREAM) {
+        end_stream(c);
+    } else if (c->state == CONN_WORK) {
+        rs_reply_finish(&x->reply, x->request, &x->mem);
+        send_reply(c, &x->reply);
+        flush(c);
+    }
 }

@@ -40,6 +40,17 @@ typedef struct {
     rs_audit_kind  audit;                  /* as what it stands in the audit log; RS_AUDITS: not */
 } rs_route;
 
+/* What goes on with an exchange when its worker has returned: set by the worker, for answers
+ * that wait for somebody else. A reply with `stream` has its head sent before `begin`.
+ *
+ *   worker: route->work   loop: begin -> ... -> rs_server_again   worker: work   loop: begin ...
+ *                                        '----> rs_server_end */
+typedef struct {
+    void (*begin)(rs_exchange *x, rs_server *s);
+    void (*work)(rs_exchange *x, rs_worker *w);
+    void (*drop)(rs_exchange *x);          /* on the loop, once: it is over or the client is gone */
+} rs_later;
+
 struct rs_exchange {
     rs_job          job;                   /* first: an rs_job * of ours is an rs_exchange * */
     const rs_http_request *request;
@@ -58,6 +69,8 @@ struct rs_exchange {
     bool            audit_failed;          /* no memory for one of them: no answer */
     rs_arena        mem;
     rs_reply        reply;
+    const rs_later *later;                 /* NULL: the worker's reply is all */
+    void           *state;                 /* of `later` */
     double          encode_s, search_s;    /* of the worker; negative: did not happen */
 };
 

@@ -27,6 +27,7 @@
     X(HOST,         421, "wrong-host")                                                         \
     X(IMAGE,        422, "unreadable-image")                                                   \
     X(INTERNAL,     500, "internal")                                                           \
+    X(GENERATOR,    502, "generator")     /* it failed or cannot be reached                  */ \
     X(BUSY,         503, "busy")          /* too much to do: again after Retry-After seconds */ \
     X(TIMEOUT,      504, "deadline")
 

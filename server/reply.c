@@ -21,7 +21,8 @@ const char *rs_status_phrase(int status)
         {414, "URI Too Long"}, {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
         {417, "Expectation Failed"}, {421, "Misdirected Request"},
         {422, "Unprocessable Content"}, {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"}, {501, "Not Implemented"}, {503, "Service Unavailable"},
+        {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
         {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
     };
 

@@ -19,6 +19,8 @@ typedef struct {
     double             until_s;
     rs_arena          *mem;
     rs_err            *err;
+    rs_search_other   *other;      /* may be NULL */
+    void              *ctx;
 } reader;
 
 /* "FIELD: what is wrong", and FIELD by itself. */
@@ -108,6 +110,10 @@ static rs_status set_image(reader *r, const char *field, const void *bytes, size
         return wrong(r, field, "this server has no model to look at images with");
     if (rs_now_s() > r->until_s)
         return rs_fail(r->err, RS_ECANCEL, "%s: past the deadline", field);
+    if (p->weight > 0 && r->s->n_pictures < RS_SEARCH_PICTURES) {
+        r->s->pictures[r->s->n_pictures].bytes = bytes;
+        r->s->pictures[r->s->n_pictures++].len = len;
+    }
     if (p->boxed)
         return set_boxed(r, field, bytes, len, p);
     pre = rs_encoder_preprocess(r->encoder);
@@ -468,6 +474,17 @@ static rs_status unknown_field(reader *r, const char *key)
     return wrong(r, key, what);
 }
 
+static rs_status read_other(reader *r, const char *key, const json_t *v)
+{
+    rs_status st = r->other ? r->other(r->ctx, key, v, r->err) : RS_ENOENT;
+
+    if (st == RS_ENOENT)
+        return unknown_field(r, key);
+    if (st == RS_EARG)
+        snprintf(r->s->field, sizeof r->s->field, "%s", key);
+    return st;
+}
+
 /* At least how many values the text has, were it JSON: base64 adds none. */
 static size_t count_values(const char *text, size_t len)
 {
@@ -496,7 +513,7 @@ static rs_status read_document(reader *r, const char *text, size_t len)
         size_t i = 0;
         while (i < FIELDS && strcmp(fields[i].name, key) != 0)
             i++;
-        st = i < FIELDS ? fields[i].read(r, key, v) : unknown_field(r, key);
+        st = i < FIELDS ? fields[i].read(r, key, v) : read_other(r, key, v);
         if (st != RS_OK)
             break;
     }
@@ -556,8 +573,15 @@ rs_status rs_search_request_read(rs_search_request *s, const rs_http_request *r,
                                  const rs_encoder *encoder, double until_s, rs_arena *mem,
                                  rs_err *err)
 {
+    return rs_search_request_read_with(s, r, encoder, until_s, NULL, NULL, mem, err);
+}
+
+rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_request *r,
+                                      const rs_encoder *encoder, double until_s,
+                                      rs_search_other *other, void *ctx, rs_arena *mem, rs_err *err)
+{
     const char *type = rs_http_field_of(r, "content-type");
-    reader all = {s, encoder, until_s, mem, err};
+    reader all = {s, encoder, until_s, mem, err, other, ctx};
     bool positive = false;
     rs_status st;
 

@@ -19,6 +19,7 @@
 #include "server/http_request.h"
 
 enum {
+    RS_SEARCH_PICTURES = 3,
     RS_SEARCH_MAX_K = 1000, RS_SEARCH_MAX_DEPTH = 10000, RS_SEARCH_MAX_TEXT = 64 << 10,
     RS_SEARCH_MAX_VALUES = 100000    /* of a document, about: each costs some 50 bytes */
 };
@@ -29,6 +30,8 @@ typedef struct {
     double      deadline_s;        /* 0: the server's own */
     json_t     *document;          /* owned: the query's texts are in it */
     rs_image    images[RS_QUERY_MAX_PARTS];  size_t n_images;    /* owned: those with boxes */
+    struct { const char *bytes; size_t len; } pictures[RS_SEARCH_PICTURES];
+    size_t      n_pictures;        /* the first files wanted, as they came, borrowed */
     char        field[96];         /* that an error is about; "" for none */
 } rs_search_request;
 
@@ -39,6 +42,13 @@ typedef struct {
 rs_status rs_search_request_read(rs_search_request *s, const rs_http_request *r,
                                  const rs_encoder *encoder, double until_s, rs_arena *mem,
                                  rs_err *err);
+/* A field that a search has not, but what is asked beside it (ask_request.h): RS_ENOENT where
+ * it is unknown there too. The value is borrowed until the search is cleared. */
+typedef rs_status rs_search_other(void *ctx, const char *field, const json_t *v, rs_err *err);
+rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_request *r,
+                                      const rs_encoder *encoder, double until_s,
+                                      rs_search_other *other, void *ctx, rs_arena *mem,
+                                      rs_err *err);
 /* The same of a form's media type or JSON's alone. */
 bool rs_search_request_type_known(const char *content_type);
 void rs_search_request_clear(rs_search_request *s);

@@ -99,6 +99,7 @@ void rs_server_forget(rs_server *s, rs_conn *c)
     if (c->next)
         c->next->prev = c->prev;
     s->n_conns--;
+    rs_conn_drop_later(c);
     rs_reply_clear(&c->x.reply);
     rs_arena_clear(&c->x.mem);
     rs_http_parser_free(c->parser);
@@ -114,11 +115,13 @@ void rs_server_forget(rs_server *s, rs_conn *c)
 
 /* ---- What workers have done ------------------------------------------ */
 
-static void broadcast(rs_server *s, const rs_buf *bytes)
+/* To those who listen; `asking` ones too, who wait for an answer of their own. */
+static void broadcast(rs_server *s, const rs_buf *bytes, bool asking)
 {
     for (rs_conn *c = s->conns, *next; c; c = next) {
         next = c->next;
-        rs_conn_push(c, bytes);
+        if (asking || !c->x.later)
+            rs_conn_push(c, bytes);
     }
 }
 
@@ -138,7 +141,7 @@ static void end_watch(rs_server *s)
              ",\"passage_generation\":%" PRId64 "}", s->seen.cases, s->seen.images,
              s->seen.image_generation, s->seen.passage_generation);
     rs_sse_event(&b, "archive", id, data);
-    broadcast(s, &b);
+    broadcast(s, &b, false);
     rs_buf_clear(&b);
 }
 
@@ -246,7 +249,7 @@ static void on_tick(uv_timer_t *t)
     if (s->n_streams && now > s->pinged_ms + PING_MS) {
         rs_buf b = {0};
         rs_sse_ping(&b);
-        broadcast(s, &b);
+        broadcast(s, &b, true);
         rs_buf_clear(&b);
         s->pinged_ms = now;
     }
@@ -286,12 +289,15 @@ static void take_config(rs_server *s, const rs_config *new)
     s->config.port = old.port;
     s->config.workers = old.workers;
     s->config.queue = old.queue;
+    memcpy(s->config.generators, old.generators, sizeof old.generators);
+    memcpy(s->config.prompts, old.prompts, sizeof old.prompts);
     rs_security_configure(s, &old);
     rs_log_set_level(log_level(new));
     if (new->port != old.port || strcmp(new->bind, old.bind) != 0 || new->workers != old.workers ||
-        new->queue != old.queue)
+        new->queue != old.queue || strcmp(new->generators, old.generators) != 0 ||
+        strcmp(new->prompts, old.prompts) != 0)
         rs_log_event(RS_LOG_WARN, "settings need a restart", "settings",
-                     "bind, port, workers, queue", (const char *)NULL);
+                     "bind, port, workers, queue, generators, prompts", (const char *)NULL);
     rs_log_event(RS_LOG_INFO, "settings read again", (const char *)NULL);
 }
 
@@ -311,6 +317,13 @@ static void on_signal(uv_signal_t *h, int number)
 }
 
 /* ---- The end --------------------------------------------------------- */
+
+/* Behind the last connection, which cancels what it has there. */
+static void close_fetcher(rs_server *s)
+{
+    rs_fetcher_close(s->fetcher);
+    s->fetcher = NULL;
+}
 
 static void close_handle(uv_handle_t *h)
 {
@@ -350,6 +363,7 @@ static void end_if_drained(rs_server *s)
     rs_jobs_free(s->jobs);
     s->jobs = NULL;
     close_handles(s);
+    close_fetcher(s);
 }
 
 /* ---- The beginning --------------------------------------------------- */
@@ -430,7 +444,10 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
     }
     if ((st = rs_config_check(&s->config, err)) != RS_OK ||
         (st = rs_security_begin(s, err)) != RS_OK ||
-        (st = start_handles(s, err)) != RS_OK || (st = start_listening(s, err)) != RS_OK ||
+        (st = start_handles(s, err)) != RS_OK ||
+        (rs_generators_count(s->plan.service.generators) &&
+         (st = rs_fetcher_new(&s->fetcher, &s->loop, err)) != RS_OK) ||
+        (st = start_listening(s, err)) != RS_OK ||
         (st = rs_jobs_new(&s->jobs, &jobs, err)) != RS_OK) {
         rs_server_free(s);
         return st;
@@ -451,6 +468,7 @@ void rs_server_free(rs_server *s)
         c->in_work = false;                    /* no worker is left */
         rs_conn_close(c);
     }
+    close_fetcher(s);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     uv_loop_close(&s->loop);
     rs_security_end(s);
@@ -478,6 +496,16 @@ void rs_server_stop(rs_server *s)
 }
 
 /* ---- For handlers ---------------------------------------------------- */
+
+rs_fetcher *rs_server_fetcher(const rs_server *s)
+{
+    return s->fetcher;
+}
+
+size_t rs_server_answers(const rs_server *s)
+{
+    return (size_t)s->config.answers;
+}
 
 rs_auth *rs_server_auth(rs_server *s)
 {

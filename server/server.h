@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "server/config.h"
 #include "server/exchange.h"
+#include "server/fetch.h"
 
 #include <stdbool.h>
 
@@ -49,5 +50,17 @@ const rs_watch *rs_server_watch(const rs_server *s);
 /* NULL, or why requests should go elsewhere: draining, or an archive that cannot be read. */
 const char *rs_server_not_ready(const rs_server *s);
 void rs_server_metrics(rs_server *s, rs_buf *out);
+/* Requests of our own; NULL where no generator is set up. */
+rs_fetcher *rs_server_fetcher(const rs_server *s);
+/* How many answers may be with generators at once. */
+size_t rs_server_answers(const rs_server *s);
+
+/* For rs_later.begin and what it began. Bytes of a stream (sse.h); a client that does not keep
+ * up is closed, and then `drop` has been called when this returns false. */
+bool rs_server_push(rs_exchange *x, const rs_buf *bytes);
+/* A worker is to do `work`, as soon as there is room in the queue. */
+void rs_server_again(rs_exchange *x);
+/* The answer is whole: a stream ends, another reply is sent; `drop` is called on the way. */
+void rs_server_end(rs_exchange *x);
 
 #endif

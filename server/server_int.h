@@ -16,6 +16,7 @@ enum {
     RS_READ_BYTES = 64 << 10,            /* the loop's one read buffer, and a file's pieces */
     RS_PIPELINE_BYTES = 64 << 10,        /* read ahead of the request being answered */
     RS_OUT_BYTES = 64 << 10,             /* unsent answers, above which no request is taken */
+    RS_ANSWER_BYTES = 2 << 20,           /* the same of events that answer a question */
     RS_SLOWEST = 1024,                   /* bytes a second that a peer must manage */
     RS_LINGER_MS = 2000                  /* an answered peer may still send what it had begun */
 };
@@ -45,6 +46,7 @@ struct rs_conn {
     bool        closed;                  /* the handle is */
     bool        reading;                 /* from the socket */
     bool        keep_alive, head_only;
+    bool        wants_worker;            /* for x.later, as soon as the queue has room */
     bool        given_up;                /* answered for the worker: its reply is not wanted */
     rs_buf      in;                      /* bytes of later requests */
     rs_buf      out;                     /* to be sent */
@@ -72,6 +74,7 @@ struct rs_server {
     uv_timer_t  tick;
     uv_signal_t signal[3];               /* TERM, INT, HUP */
     rs_jobs    *jobs;
+    rs_fetcher *fetcher;                 /* NULL: no generator is set up */
     rs_auth    *auth;
     rs_audit_log *audit;                 /* NULL: nothing is recorded */
     rs_tls     *tls;                     /* NULL: plain HTTP */
@@ -101,6 +104,8 @@ void rs_conn_drain(rs_conn *c);
 void rs_conn_close(rs_conn *c);
 /* Bytes of a stream; a client that does not keep up is closed. */
 void rs_conn_push(rs_conn *c, const rs_buf *bytes);
+/* x.later, if there is one, is over. */
+void rs_conn_drop_later(rs_conn *c);
 
 /* security.c's: tokens, audit log and certificate, from the settings. */
 rs_status rs_security_begin(rs_server *s, rs_err *err);

@@ -53,6 +53,7 @@ rs_status rs_worker_start(void *service, void **worker, rs_err *err)
     w->service = s;
     if ((st = rs_archive_open(&w->archive, s->archive, RS_ARCHIVE_READ, err)) != RS_OK ||
         (s->lexicon && (st = rs_archive_use_lexicon(w->archive, s->lexicon, err)) != RS_OK) ||
+        (st = rs_prompts_load(&w->prompts, s->prompts, err)) != RS_OK ||
         (st = warm_up(w->archive, err)) != RS_OK) {
         rs_worker_stop(service, w);
         return st;
@@ -67,6 +68,7 @@ void rs_worker_stop(void *service, void *worker)
 
     (void)service;
     rs_archive_close(w->archive);
+    rs_prompts_free(w->prompts);
     rs_free(w);
 }
 

@@ -13,6 +13,8 @@
 #include "base/status.h"
 #include "embeddings/encoder.h"
 #include "engine/archive.h"
+#include "engine/prompts.h"
+#include "server/generators.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,11 +27,14 @@ typedef struct {
     const char       *lexicon;       /* folder; NULL: as built in */
     const rs_encoder *encoder;       /* NULL: words only */
     rs_digests       *digests;       /* of files served; may be NULL */
+    const char       *prompts;       /* folder of templates; NULL: those built in */
+    const rs_generators *generators; /* NULL: the one built in */
 } rs_service;
 
 typedef struct {
     const rs_service *service;
     rs_archive       *archive;
+    rs_prompts       *prompts;
     bool              words_warm;
 } rs_worker;
 

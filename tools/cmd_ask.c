@@ -8,7 +8,9 @@
 #include "engine/prompts.h"
 #include "lexicon_folder.h"
 #include "model.h"
+#include "server/wire_answer.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,51 +34,14 @@ typedef struct {
 
 /* ---- JSON ------------------------------------------------------------ */
 
-static json_t *json_flags(unsigned flags)
-{
-    json_t *out = json_array();
-
-    for (int f = 0; f < RS_FLAGS; f++)
-        if (flags >> f & 1)
-            json_array_append_new(out, json_string(rs_flag_name((rs_flag)f)));
-    return out;
-}
-
-static json_t *json_sentence(const rs_checked *r)
-{
-    json_t *cites = json_array();
-
-    for (size_t i = 0; i < r->sentence->n_cites; i++)
-        json_array_append_new(cites, json_integer((json_int_t)r->sentence->cites[i]));
-    return json_pack("{s:o,s:o,s:o,s:b,s:f,s:o,s:o,s:o}", "text", rs_json_any(r->sentence->text),
-                     "part", rs_json_any(r->sentence->part), "cites", cites, "holds",
-                     (int)(r->flags == 0), "support", r->support, "flags", json_flags(r->flags),
-                     "about", rs_json_any(r->about),
-                     "nearest", !r->nearest ? json_null() :
-                         json_pack("{s:I,s:o,s:I,s:I}", "n", (json_int_t)r->item, "section",
-                                   rs_json_any(r->nearest->section), "begin",
-                                   (json_int_t)r->nearest->begin, "end",
-                                   (json_int_t)r->nearest->end));
-}
-
-static json_t *json_prompt(const rs_prompt *t, const rs_filled *f)
-{
-    json_t *messages = json_array();
-
-    for (size_t i = 0; i < f->n; i++)
-        json_array_append_new(messages, json_pack("{s:s,s:o}", "role", f->messages[i].role,
-                                                  "content", rs_json_any(f->messages[i].text)));
-    return json_pack("{s:s,s:I,s:o}", "template", rs_prompt_name(t), "version",
-                     (json_int_t)rs_prompt_version(t), "messages", messages);
-}
-
 static int print_json(asking *k)
 {
     json_t *sentences = json_array(), *all;
     json_t *context = rs_context_json(&k->context, rs_cli_arena(k->c));
 
     for (size_t i = 0; i < k->verified.n; i++)
-        json_array_append_new(sentences, json_sentence(&k->verified.rows[i]));
+        json_array_append_new(sentences, rs_wire_sentence(&k->verified.rows[i], RS_CHECK_MARK,
+                                                          SIZE_MAX));
     all = json_pack("{s:o,s:o,s:b,s:{s:I,s:I},s:o,s:f,s:o}", "answer",
                     rs_json_any(k->verified.text), "reasoning", rs_json_any(k->reasoning),
                     "enough", (int)k->verified.enough, "checks", "claims",
@@ -102,7 +67,7 @@ static int print_context(asking *k)
     if (json) {
         context = rs_context_json(&k->context, mem);
         if (context && f.n)
-            json_object_set_new(context, "prompt", json_prompt(k->template, &f));
+            json_object_set_new(context, "prompt", rs_wire_prompt(k->template, &f));
         return rs_cli_print_json(k->c, context);
     }
     for (size_t i = 0; i < f.n; i++) {

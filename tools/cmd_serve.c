@@ -66,14 +66,31 @@ done:
     return st;
 }
 
+/* Templates and generators that are not built in. */
+static rs_status open_generators(rs_cli *c, rs_server_plan *plan, rs_generators **g, rs_err *err)
+{
+    const rs_config *config = &plan->config;
+    const char *folder = *config->prompts ? config->prompts : rs_data_folder("prompts");
+    rs_status st = RS_OK;
+
+    if (folder && !(plan->service.prompts = rs_arena_strdup(rs_cli_arena(c), folder)))
+        return rs_fail(err, RS_ENOMEM, "no memory for the templates' folder");
+    if (*config->generators)
+        st = rs_generators_load(g, config->generators, err);
+    plan->service.generators = *g;
+    return st;
+}
+
 static rs_status serve(rs_cli *c, rs_server_plan *plan, rs_err *err)
 {
     rs_server *s = NULL;
     rs_encoder *e = NULL;
+    rs_generators *g = NULL;
     char url[128];
     rs_status st;
 
     if ((st = open_log(&plan->config, err)) != RS_OK ||
+        (st = open_generators(c, plan, &g, err)) != RS_OK ||
         (st = open_service(c, &plan->service, &e, err)) != RS_OK ||
         (st = rs_server_new(&s, plan, err)) != RS_OK)
         goto done;
@@ -87,6 +104,7 @@ static rs_status serve(rs_cli *c, rs_server_plan *plan, rs_err *err)
 done:
     rs_server_free(s);
     rs_digests_free(plan->service.digests);
+    rs_generators_free(g);
     rs_encoder_close(e);
     rs_log_close();
     return st;
@@ -95,6 +113,7 @@ done:
 static int run(rs_cli *c)
 {
     rs_server_plan plan = {.signals = true, .reload = reload, .ctx = c};
+    rs_generators *g = NULL;
     rs_precision precision;
     rs_err err = {0};
     char *text;
@@ -110,6 +129,10 @@ static int run(rs_cli *c)
         if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK)
             return rs_cli_fail(c, &err);
         rs_archive_close(a);
+        if (*plan.config.generators &&
+            rs_generators_load(&g, plan.config.generators, &err) != RS_OK)
+            return rs_cli_fail(c, &err);
+        rs_generators_free(g);
         text = rs_config_text(&plan.config);
         printf("%s\n", text ? text : "no memory");
         rs_free(text);
@@ -136,6 +159,10 @@ static const rs_option options[] = {
     {"idle-ms", 0, "N", "that a connection may wait for a request (default 60000)"},
     {"write-ms", 0, "N", "that a client may read nothing (default 30000)"},
     {"drain-ms", 0, "N", "after SIGTERM, for requests under way (default 20000)"},
+    {"generators", 0, "FILE", "generators to answer with, by template (default: the built-in one)"},
+    {"prompts", 0, "DIR", "templates of your own, before those that ship (default:\n"
+                          "$RADSCOUT_PROMPTS)"},
+    {"answers", 0, "N", "that may be with generators at once (default 16)"},
     {"hosts", 0, "NAMES", "what the server may be called besides localhost, with commas"},
     {"log", 0, "FILE", "where to log, a JSON object a line (default: stderr)"},
     {"log-level", 0, "L", "debug, info (default), warn or error"},
@@ -162,12 +189,22 @@ const rs_command rs_command_serve = {
     .summary = "answer searches over HTTP: a JSON API",
     .description =
         "Prints its URL when it listens. GET /v1/openapi.json describes the API: POST /v1/search,\n"
-        "GET /v1/cases/KEY, /v1/images/KEY/N, /v1/stats, /v1/events; /healthz, /readyz, /metrics.\n"
+        "/v1/ask, /v1/context; GET /v1/cases/KEY, /v1/images/KEY/N, /v1/stats, /v1/events;\n"
+        "/healthz, /readyz, /metrics.\n"
         "\n"
         "It listens on 127.0.0.1 unless told otherwise, and on another machine's reach only with\n"
         "TLS and tokens (radscout token add). It answers only to its own names, so that no web\n"
         "page can reach it by another. Once the archive has a token, every request needs one,\n"
         "sees that token's collections, and is recorded (radscout audit-log verify).\n"
+        "\n"
+        "/v1/ask answers from the archive with what is built in, or with generators of yours that\n"
+        "speak as OpenAI's do (llama.cpp, Ollama, vLLM), named in a file:\n"
+        "  {\"generators\": {\"big\": {\"url\": \"http://127.0.0.1:8000/v1\", \"model\": \"m\",\n"
+        "                        \"api_key_env\": \"KEY\", \"images\": true},\n"
+        "                  \"small\": {\"url\": \"http://127.0.0.1:8001/v1\"}},\n"
+        "   \"templates\": {\"*\": {\"draft\": \"big\", \"check\": \"small\"},\n"
+        "                 \"teaching\": {\"draft\": \"built-in\"}}}\n"
+        "No other address is contacted. What they write is checked before it counts as an answer.\n"
         "\n"
         "A setting is taken from its option, else from the environment (RADSCOUT_QUEUE for\n"
         "--queue), else from the file ({\"queue\": 64}), else its default. SIGHUP reads them\n"

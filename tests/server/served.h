@@ -224,14 +224,20 @@ static inline answer ask(int port, const char *request)
 
 #define REQUEST(line) line " HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
-/* POST `json` to /v1/search. */
-static inline answer ask_search(int port, const char *json)
+/* POST `json` to `path`. */
+static inline answer ask_post(int port, const char *path, const char *json)
 {
     char request[4096];
 
-    snprintf(request, sizeof request, "POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
-             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(json), json);
+    snprintf(request, sizeof request, "POST %s HTTP/1.1\r\nHost: localhost\r\n"
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", path, strlen(json),
+             json);
     return ask(port, request);
+}
+
+static inline answer ask_search(int port, const char *json)
+{
+    return ask_post(port, "/v1/search", json);
 }
 
 /* The number behind `name` in /metrics. */

@@ -7,9 +7,11 @@
  * would reach over.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "fake_generator.h"
 #include "served.h"
 
 #include "base/json.h"
+#include "server/generators.h"
 #include "server/tokens.h"
 
 #include <strings.h>
@@ -169,21 +171,22 @@ static size_t number(const json_t *o, const char *key)
 
 /* ---- Searches -------------------------------------------------------- */
 
+static const char *const queries[] = {
+    "{\"text\":\"effusion nodule left\",\"k\":100,\"explain\":true}",
+    "{\"text\":\"effusion\",\"k\":100,\"contrast\":true}",
+    "{\"text\":\"mass normal\",\"k\":100,\"contrast\":true,\"keep_patients\":true,"
+    "\"keep_duplicates\":true}",
+    "{\"text\":\"heart lung\",\"k\":5,\"diversity\":0.5}",
+    "{\"text\":\"-effusion nodule\",\"k\":100}",
+    "{\"text\":\"small\",\"k\":100,\"filter\":\"case:*\"}",
+    "{\"text\":\"small\",\"k\":100,\"filter\":\"collection:* or not collection:*\"}",
+    "{\"text\":\"small\",\"k\":100,\"filter\":\"not case:nobody\"}",
+    "{\"text\":\"left\",\"k\":100,\"filter\":\"modality:CT or modality:CR or patient:P1|P2\"}",
+    "{\"text\":\"left\",\"k\":100,\"filter\":\"collection:chest|trauma|\\\"*\\\"\"}",
+};
+
 static void test_searches(void **state)
 {
-    static const char *const queries[] = {
-        "{\"text\":\"effusion nodule left\",\"k\":100,\"explain\":true}",
-        "{\"text\":\"effusion\",\"k\":100,\"contrast\":true}",
-        "{\"text\":\"mass normal\",\"k\":100,\"contrast\":true,\"keep_patients\":true,"
-        "\"keep_duplicates\":true}",
-        "{\"text\":\"heart lung\",\"k\":5,\"diversity\":0.5}",
-        "{\"text\":\"-effusion nodule\",\"k\":100}",
-        "{\"text\":\"small\",\"k\":100,\"filter\":\"case:*\"}",
-        "{\"text\":\"small\",\"k\":100,\"filter\":\"collection:* or not collection:*\"}",
-        "{\"text\":\"small\",\"k\":100,\"filter\":\"not case:nobody\"}",
-        "{\"text\":\"left\",\"k\":100,\"filter\":\"modality:CT or modality:CR or patient:P1|P2\"}",
-        "{\"text\":\"left\",\"k\":100,\"filter\":\"collection:chest|trauma|\\\"*\\\"\"}",
-    };
     static const char *const broken[] = {
         "{\"text\":\"left\",\"filter\":\"modality:CT) or (case:*\"}",
         "{\"text\":\"left\",\"filter\":\")\"}", "{\"text\":\"left\",\"filter\":\"\"}",
@@ -276,6 +279,57 @@ static void test_cases(void **state)
     serve_end(&v);
 }
 
+/* ---- Answers --------------------------------------------------------- */
+
+static void speak(fake *f, int fd, int number, const char *request)
+{
+    (void)number;
+    (void)request;
+    fake_answer(f, fd, "There is an effusion [1]. And so it is in [24].", 5);
+}
+
+/* Neither evidence nor answers, nor what a generator is told. */
+static void test_answers(void **state)
+{
+    static const char *const lines[] = {"POST /v1/context", "POST /v1/ask"};
+    rs_generators *g = NULL;
+    rs_err err = {0};
+    size_t named = 0, told = 0;
+    char text[256];
+    served v;
+    fake f;
+
+    (void)state;
+    fake_begin(&f, speak, NULL);
+    snprintf(text, sizeof text, "{\"generators\": {\"a\": {\"url\": \"http://127.0.0.1:%d/v1\"}}, "
+             "\"templates\": {\"*\": {\"draft\": \"a\"}}}", f.port);
+    ok(rs_generators_read(&g, text, strlen(text), "test", &err), &err);
+    serve_plan(&v);
+    v.plan.service.generators = g;
+    v.plan.config.rate = 0;
+    serve_begin(&v);
+    for (size_t t = 0; t < TOKENS; t++) {
+        see(t);
+        for (size_t q = 0; q < sizeof queries / sizeof *queries; q++)
+            for (size_t l = 0; l < 2; l++) {
+                answer a = ask_as(v.port, t, lines[l], queries[q]);
+                if (a.status != 200)
+                    fail_msg("%s: %s", queries[q], a.body);
+                named += check_names(t, queries[q], &a);
+            }
+        pthread_mutex_lock(&f.lock);
+        if (f.last) {
+            const answer a = {.body = f.last};
+            told += check_names(t, "the generator", &a);
+        }
+        pthread_mutex_unlock(&f.lock);
+    }
+    assert_true(named > 500 && told > 10);
+    serve_end(&v);
+    fake_end(&f);
+    rs_generators_free(g);
+}
+
 /* ---- Counts ---------------------------------------------------------- */
 
 /* The count of `value` in facet `name`. */
@@ -348,7 +402,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_searches), cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_answers),  cmocka_unit_test(test_counts),
     };
 
     return cmocka_run_group_tests(tests, make, drop);

@@ -154,6 +154,19 @@ static void test_answers(void **state)
         {"{\"k\":0}", 400},
         {"{\"like\":\"nobody\"}", 404},
     };
+    static const struct { const char *path, *json; int status; } questions[] = {
+        {"/v1/context", "{\"text\":\"left nodule\"}", 200},
+        {"/v1/context", "{\"like\":\"case-37\",\"template\":\"report-draft\",\"budget\":200}",
+         200},
+        {"/v1/context", "{\"text\":\"mass\",\"budget\":1}", 400},
+        {"/v1/ask", "{\"text\":\"left nodule\"}", 200},
+        {"/v1/ask", "{\"text\":\"zebra\"}", 200},
+        {"/v1/ask", "{\"like\":\"case-37\",\"template\":\"differential\","
+                    "\"policy\":\"withhold\"}", 200},
+        {"/v1/ask", "{\"text\":\"mass\",\"template\":\"quiz-feedback\","
+                    "\"learner\":\"a mass\"}", 200},
+        {"/v1/ask", "{\"text\":\"mass\",\"generator\":\"none\"}", 400},
+    };
     served v;
 
     (void)state;
@@ -174,6 +187,12 @@ static void test_answers(void **state)
         if (a.status != searches[i].status)
             fail_msg("%s: %d %s", searches[i].json, a.status, a.body);
         check_answer("/v1/search", "post", &a);
+    }
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        answer a = ask_post(v.port, questions[i].path, questions[i].json);
+        if (a.status != questions[i].status)
+            fail_msg("%s: %d %s", questions[i].json, a.status, a.body);
+        check_answer(questions[i].path, "post", &a);
     }
     serve_end(&v);
 }

@@ -128,6 +128,11 @@ static void test_check(void **state)
     put("bad.json", "{\"prot\": 1}");
     assert_exit(1, "serve", at("archive"), "--check", "--config", at("bad.json"));
     assert_says(said_err, "prot: there is no such setting");
+    put("generators.json", "{\"generators\": {\"big\": {\"url\": \"http://127.0.0.1:1/v1\"}}}");
+    assert_exit(0, "serve", at("archive"), "--check", "--generators", at("generators.json"));
+    put("generators.json", "{\"generators\": {\"big\": {\"url\": \"ftp://127.0.0.1\"}}}");
+    assert_exit(1, "serve", at("archive"), "--check", "--generators", at("generators.json"));
+    assert_says(said_err, "generators.big.url: wanted http://HOST");
     assert_exit(1, "serve", at("nothing"), "--check");
     assert_says(said_err, "radscout index");
 }
