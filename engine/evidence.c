@@ -8,6 +8,7 @@
 #include "engine/regions_int.h"
 #include "engine/report.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ typedef struct {
     rs_evidence *rows;
     int64_t     *ids;
     size_t       n;
-    size_t       best;                 /* most of the query's terms, the first of equals */
+    size_t       best;                 /* says it as asked, most of the query's terms, the first */
     size_t       best_terms;           /* how many; 0: none has any */
 } passages;
 
@@ -102,10 +103,44 @@ static rs_status find_matches(rs_search_state *s, const char *text, rs_span **ou
     return RS_OK;
 }
 
+/* Is it what the query looks for first? "No effusion" asks for the negated, "effusion" for the
+ * affirmed: the state in whose column a word is worth most. A plain query takes any. */
+static bool as_asked(const rs_search_state *s, const char *state)
+{
+    static const struct { rs_state state; rs_text_column column; } kept_in[] = {
+        {RS_STATE_AFFIRMED, RS_TEXT_FINDINGS}, {RS_STATE_NEGATED, RS_TEXT_NEGATED},
+        {RS_STATE_UNCERTAIN, RS_TEXT_UNCERTAIN}, {RS_STATE_NORMAL, RS_TEXT_NORMAL},
+        {RS_STATE_HISTORICAL, RS_TEXT_HISTORY},
+    };
+    enum { STATES = sizeof kept_in / sizeof *kept_in };
+    double worth[STATES] = {0}, most = 0;
+
+    for (size_t w = 0; w < s->n_words; w++)
+        for (size_t g = 0; s->words[w].weight > 0 && g < s->words[w].query.n_groups; g++)
+            for (size_t k = 0; k < STATES; k++) {
+                worth[k] = fmax(worth[k], s->words[w].query.groups[g].weight[kept_in[k].column]);
+                most = fmax(most, worth[k]);
+            }
+    for (size_t k = 0; k < STATES; k++)
+        if (strcmp(state, rs_state_name(kept_in[k].state)) == 0)
+            return worth[k] >= most;
+    return true;
+}
+
+static bool any_as_asked(const rs_search_state *s, const rs_evidence *e)
+{
+    for (size_t i = 0; i < e->n_matches; i++)
+        if (as_asked(s, e->states[i]))
+            return true;
+    return false;
+}
+
 static rs_status read_passages(rs_search_state *s, int64_t case_id, passages *out)
 {
     rs_passage *rows;
     rs_status st = rs_catalog_passages(s->a, case_id, s->mem, &rows, &out->ids, &out->n, s->err);
+
+    bool fits = false;
 
     out->best = out->best_terms = 0;
     out->rows = rs_new(s->mem, rs_evidence, out->n + 1);
@@ -121,7 +156,11 @@ static rs_status read_passages(rs_search_state *s, int64_t case_id, passages *ou
         e->matches = spans;
         if (st == RS_OK && e->n_matches)
             st = read_states(s, e);
-        if (terms > out->best_terms) {
+        if (st == RS_OK && terms && (terms > out->best_terms || !fits)) {
+            const bool fit = any_as_asked(s, e);
+            if (fit == fits ? terms <= out->best_terms : !fit)
+                continue;
+            fits = fit;
             out->best_terms = terms;
             out->best = i;
         }

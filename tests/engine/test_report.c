@@ -42,6 +42,8 @@ static void test_states(void **state)
         {"Heart: Normal.", "m:Heart: Normal|"},
         {"Lungs: No consolidation.", "n:Lungs: No consolidation|"},
         {"Possible pneumonia.", "u:Possible pneumonia|"},
+        {"Rule out pneumothorax.", "u:Rule out pneumothorax|"},
+        {"Pneumothorax has been ruled out.", "n:Pneumothorax has been ruled out|"},
         {"A small effusion cannot be excluded.", "u:A small effusion cannot be excluded|"},
         {"Streaky opacity, likely scarring.", "a:Streaky opacity|u:likely scarring|"},
         {"History of lymphoma.", "h:History of lymphoma|"},

@@ -528,6 +528,47 @@ static void test_hit_explains_itself(void **state)
     remove_folder(dir);
 }
 
+/* The passage that is shown says what was asked: not the doubt of the history, nor more words
+ * that are denied. */
+static void test_snippet_says_it(void **state)
+{
+    static const char report[] = "HISTORY: Rule out pneumothorax. FINDINGS: No pneumothorax. "
+                                 "No left effusion. IMPRESSION: Effusion.";
+    static const float x[DIM] = {1};
+    static const struct { const char *text, *snippet; } table[] = {
+        {"no pneumothorax", "No pneumothorax."}, {"left effusion", "Effusion."},
+        {"no left effusion", "No left effusion."},
+    };
+    rs_section sections[] = {{"history", 9, 31}, {"findings", 42, 76}, {"impression", 89, 98}};
+    rs_passage passages[] = {
+        {.section = "history", .text = "Rule out pneumothorax.", .begin = 9, .end = 31, .vector = x},
+        {.section = "findings", .text = "No pneumothorax.", .begin = 42, .end = 58, .vector = x},
+        {.section = "findings", .text = "No left effusion.", .begin = 59, .end = 76, .vector = x},
+        {.section = "impression", .text = "Effusion.", .begin = 89, .end = 98, .vector = x}};
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_archive *a;
+    char dir[64];
+
+    (void)state;
+    make_folder(dir);
+    a = open_writer(dir);
+    put_one(a, &(rs_case){.key = "one", .title = "film", .report = report, .age_years = -1,
+                          .sections = sections, .n_sections = 3, .passages = passages,
+                          .n_passages = 4});
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        rs_query q = rs_query_default();
+        rs_result res;
+        ask_text(&q, table[i].text, NULL);
+        ok(rs_search(a, &q, &mem, &res, &err), &err);
+        assert_int_equal(res.n, 1);
+        assert_string_equal(res.hits[0].snippet->text, table[i].snippet);
+    }
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+    remove_folder(dir);
+}
+
 static void test_bad_queries(void **state)
 {
     static const float nan_vector[DIM] = {NAN};
@@ -767,6 +808,7 @@ int main(void)
         cmocka_unit_test(test_like_leaves_itself_out),
         cmocka_unit_test(test_depth_is_a_prefix),
         cmocka_unit_test(test_hit_explains_itself),
+        cmocka_unit_test(test_snippet_says_it),
         cmocka_unit_test(test_bad_queries),
         cmocka_unit_test(test_encoder_of_the_query),
         cmocka_unit_test(test_reader_follows_writer),
