@@ -83,7 +83,6 @@ typedef struct {
     size_t          n_pass;        /* bits; ids from there on may not */
     const int64_t  *left_out;      /* cases that may not */
     size_t          n_left_out;
-    bool            out;           /* cases with q's ruled-out terms may not */
 } rs_postings_scope;
 
 /* Every case that may be among the best `top->limit` into `top`, for rs_top_end(). The

@@ -94,9 +94,4 @@ size_t rs_postings_piece_bytes(const rs_postings *p);
 size_t rs_postings_parts(const rs_term *terms, size_t n, size_t k);
 /* A bit for each column that is worth something. */
 uint16_t rs_postings_columns(const double weight[RS_TEXT_COUNT]);
-/* Into `bits` all documents that have, in `columns`, a term of group g of those with the
- * flag asked for (0: any, 1: own, 2: core). */
-rs_status rs_postings_union(rs_postings *p, const rs_term *terms, size_t n, size_t g, int flag,
-                            uint16_t columns, uint64_t *bits, rs_arena *mem, rs_err *err);
-
 #endif

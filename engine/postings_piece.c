@@ -486,10 +486,6 @@ rs_status rs_postings_can(rs_postings *p, const rs_text_query *q, rs_arena *mem,
         parts = rs_postings_parts(q->terms, q->n, k);
         st = rs_postings_piece(p, &q->terms[k], parts, mem, can, err);
     }
-    for (size_t k = 0, parts; st == RS_OK && *can && k < q->n_out; k += parts) {
-        parts = rs_postings_parts(q->out, q->n_out, k);
-        st = rs_postings_piece(p, &q->out[k], parts, mem, can, err);
-    }
     return st;
 }
 
@@ -517,8 +513,10 @@ static void set_bits(const rs_posting_list *l, uint16_t columns, uint64_t *bits,
     }
 }
 
-rs_status rs_postings_union(rs_postings *p, const rs_term *terms, size_t n, size_t g, int flag,
-                            uint16_t columns, uint64_t *bits, rs_arena *mem, rs_err *err)
+/* Into `bits` all documents that have, in `columns`, a term of group g of those with the
+ * flag asked for (0: any, 1: own, 2: core). */
+static rs_status union_of(rs_postings *p, const rs_term *terms, size_t n, size_t g, int flag,
+                          uint16_t columns, uint64_t *bits, rs_arena *mem, rs_err *err)
 {
     rs_posting_page *page = rs_new(mem, rs_posting_page, 1);
 
@@ -607,7 +605,7 @@ rs_status rs_postings_count(rs_postings *p, const rs_text_query *q, size_t g, bo
     }
     if (!(bits = rs_new(mem, uint64_t, (size_t)p->n_docs / 64 + 1)))
         return no_memory(err);
-    st = rs_postings_union(p, q->terms, q->n, g, flag, columns, bits, mem, err);
+    st = union_of(p, q->terms, q->n, g, flag, columns, bits, mem, err);
     if (st != RS_OK)
         return st;
     *out = count_live(p, bits);

@@ -248,17 +248,9 @@ static bool passes(const rs_postings_scope *s, int64_t id)
 static rs_status bar(ranking *r, const rs_postings_scope *s)
 {
     size_t words = (size_t)r->p->n_docs / 64 + 1;
-    rs_status st = RS_OK;
 
     if (!(r->barred = rs_new(r->mem, uint64_t, words)))
         return no_memory(r);
-    for (size_t g = 0, k = 0; s->out && st == RS_OK && k < r->q->n_out; g++) {
-        st = rs_postings_union(r->p, r->q->out, r->q->n_out, g, 0,
-                               rs_postings_columns(r->q->out_groups[g].weight), r->barred, r->mem,
-                               r->err);
-        while (k < r->q->n_out && r->q->out[k].group == g)
-            k++;
-    }
     for (size_t i = 0; i < ((size_t)r->p->n_docs + 63) / 64; i++)
         r->barred[i] |= r->p->dead[i];
     for (uint32_t d = 0; s->pass && d < r->p->n_docs; d++)
@@ -269,7 +261,7 @@ static rs_status bar(ranking *r, const rs_postings_scope *s)
         if (id > 0 && (uint64_t)id < r->p->cap_ids && r->p->doc_of[id])
             rs_bit_set(r->barred, r->p->doc_of[id] - 1);
     }
-    return st;
+    return RS_OK;
 }
 
 static rs_status make_room(ranking *r)

@@ -286,24 +286,6 @@ static bool same_group(const rs_query_compiler *c, size_t g, size_t first, const
     return true;
 }
 
-/* The terms made since `first` are ruled out, in the columns of `g`. */
-static rs_status rule_out(rs_query_compiler *c, size_t first, const rs_term_group *g)
-{
-    void *rows = c->out;
-
-    for (size_t i = first; i < c->n; i++) {
-        if (!rs_arena_grow(c->mem, &rows, &c->cap_out, c->n_out, sizeof *c->out))
-            return rs_query_no_memory(c);
-        c->out = rows;
-        c->out[c->n_out] = c->terms[i];
-        c->out[c->n_out++].group = c->n_out_groups;
-    }
-    c->n = first;
-    c->out_groups[c->n_out_groups++] = *g;
-    rs_buf_printf(&c->exclude, "%s%s", c->exclude.len ? " OR " : "", g->match);
-    return RS_OK;
-}
-
 /* The pieces made since term `first` become a group, or part of what is ruled out. */
 static rs_status end_group(rs_query_compiler *c, size_t first, const rs_query_word *w,
                            const char *asked)
@@ -323,7 +305,7 @@ static rs_status end_group(rs_query_compiler *c, size_t first, const rs_query_wo
         return rs_query_no_memory(c);
     if (w->it.negative) {
         if (c->n_exclude++ < RS_QUERY_MAX_TERMS)
-            return rule_out(c, first, g);
+            rs_buf_printf(&c->exclude, "%s%s", c->exclude.len ? " OR " : "", g->match);
         c->n = first;
         return RS_OK;
     }

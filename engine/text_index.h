@@ -96,8 +96,6 @@ typedef struct {
     bool read;                     /* RS_WORDS_READ */
     const char *match;             /* FTS5: any of the groups; NULL where there is none */
     const char *exclude;           /* FTS5: any word ruled out; NULL where there is none */
-    const rs_term *out;            size_t n_out;        /* the same as terms, and their groups, */
-    const rs_term_group *out_groups;                    /* of which only `weight` is set */
     const char *plain;             /* the text without operators and ruled-out words, valid
                                       UTF-8: for an encoder; "" where nothing is left */
 } rs_text_query;

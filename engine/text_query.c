@@ -199,9 +199,6 @@ static rs_status hand_over(rs_query_compiler *c, rs_text_query *out)
     out->match = c->n_groups ? match_any(c) : NULL;
     out->exclude = c->n_exclude && !c->exclude.failed ? rs_arena_strdup(c->mem, c->exclude.data)
                                                       : NULL;
-    out->out = c->out;
-    out->n_out = c->n_out;
-    out->out_groups = c->out_groups;
     out->plain = c->plain.failed ? NULL : trimmed(&c->plain, c->mem);
     return out->plain && (out->match || !c->n_groups) && (out->exclude || !c->n_exclude)
          ? RS_OK : rs_query_no_memory(c);
@@ -217,7 +214,7 @@ static rs_status compile(rs_query_compiler *c, rs_text_query *out)
         st = take_words(c, false);
     if (st == RS_OK && c->n_groups == 0) {
         rs_buf_clear(&c->exclude);
-        c->n_exclude = c->n_out = c->n_out_groups = 0;
+        c->n_exclude = 0;
         st = take_words(c, true);
     }
     if (st != RS_OK)
@@ -231,12 +228,11 @@ rs_status rs_text_query_compile(rs_text_index *t, const char *text, rs_words wor
 {
     rs_query_compiler c = {.t = t, .mode = words, .mem = mem, .err = err,
                   .clean = rs_query_clean(text, mem),
-                  .groups = rs_new(mem, rs_term_group, RS_QUERY_MAX_TERMS + 1),
-                  .out_groups = rs_new(mem, rs_term_group, RS_QUERY_MAX_TERMS + 1)};
+                  .groups = rs_new(mem, rs_term_group, RS_QUERY_MAX_TERMS + 1)};
     rs_status st;
 
     *out = (rs_text_query){.plain = ""};
-    if (!c.clean || !c.groups || !c.out_groups)
+    if (!c.clean || !c.groups)
         return rs_query_no_memory(&c);
     st = compile(&c, out);
     rs_buf_clear(&c.expr);

@@ -34,8 +34,6 @@ typedef struct {
                                   those that are what was asked */
     rs_buf    exclude, plain;
     size_t    n_exclude;
-    rs_term  *out;             size_t n_out, cap_out;       /* what is ruled out, as terms */
-    rs_term_group *out_groups; size_t n_out_groups;
 } rs_query_compiler;
 
 /* A group, or part of what is ruled out, of words w[0, n), which the lexicon knows as
