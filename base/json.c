@@ -137,6 +137,16 @@ rs_status rs_json_need(rs_json_at at, const char *key, rs_err *err)
     return rs_fail(err, RS_ECORRUPT, "%s: %s is missing", at.where, key);
 }
 
+const char *rs_json_keep(json_t *v, rs_arena *mem)
+{
+    char *text = v ? rs_json_text(v) : NULL;
+    const char *copy = text ? rs_arena_strdup(mem, text) : NULL;
+
+    json_decref(v);
+    rs_free(text);
+    return copy;
+}
+
 json_t *rs_json_any(const char *text)
 {
     json_t *v = text ? json_string(text) : json_null();

@@ -9,6 +9,7 @@
 #ifndef RS_BASE_JSON_H
 #define RS_BASE_JSON_H
 
+#include "base/arena.h"
 #include "base/status.h"
 
 #include <jansson.h>
@@ -22,6 +23,8 @@ rs_status rs_json_load(json_t **out, const char *path, size_t max, rs_err *err);
 rs_status rs_json_parse(json_t **out, const char *text, size_t len, const char *what, rs_err *err);
 /* Compact text, keys in insertion order; caller rs_free()s; NULL on OOM. */
 char *rs_json_text(const json_t *v);
+/* The same in `mem`, and the value is let go; NULL for NULL or on OOM. */
+const char *rs_json_keep(json_t *v, rs_arena *mem);
 /* A JSON string of any bytes ('?' for what is not UTF-8); null for NULL. Never NULL. */
 json_t *rs_json_any(const char *text);
 

@@ -130,5 +130,7 @@ const char *rs_cited_says(const rs_cited *s, rs_arena *mem);
  * "findings": [{"finding", "state", "side", "size", "unit"}]}], "image", "folded"}], "order",
  * "examples", "text"}; the caller json_decref()s; NULL on OOM. */
 json_t *rs_context_json(const rs_context *c, rs_arena *mem);
+/* Its "similarity", which a search says too: {"verdict", "false_alarm", "typical": {PROBE: share}}. */
+json_t *rs_verdict_json(const rs_verdict *v);
 
 #endif

@@ -183,7 +183,7 @@ static json_t *json_item(const rs_context_item *i)
                      "image", text_or_null(i->image), "folded", strings(i->folded, i->n_folded));
 }
 
-static json_t *json_similarity(const rs_verdict *v)
+json_t *rs_verdict_json(const rs_verdict *v)
 {
     static const char *const verdicts[] = {"unknown", "similar", "nothing similar enough"};
     json_t *typical = json_object();
@@ -211,6 +211,6 @@ json_t *rs_context_json(const rs_context *c, rs_arena *mem)
     return json_pack("{s:s,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o}", "question", c->question,
                      "budget", (json_int_t)c->budget, "tokens", (json_int_t)c->tokens,
                      "cases", (json_int_t)c->n_cases, "end", c->end,
-                     "similarity", json_similarity(&c->verdict), "evidence", evidence,
+                     "similarity", rs_verdict_json(&c->verdict), "evidence", evidence,
                      "order", order, "examples", examples, "text", text_or_null(text));
 }

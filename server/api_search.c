@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "server/search_request.h"
+#include "engine/context.h"
 #include "server/wire.h"
 
 #include <math.h>
@@ -36,9 +37,7 @@ static const char *image_name(void *ctx, const char *key, const char *path)
 const char *rs_api_asked(rs_arena *mem, const rs_query *q)
 {
     json_t *texts = json_array(), *likes = json_array(), *o;
-    const char *copy = NULL;
     size_t pictures = 0;
-    char *text;
 
     for (size_t i = 0; i < q->n_parts; i++) {
         const rs_query_part *p = &q->parts[i];
@@ -51,12 +50,7 @@ const char *rs_api_asked(rs_arena *mem, const rs_query *q)
     }
     o = json_pack("{s:o,s:o,s:I,s:o}", "text", texts, "like", likes, "images",
                   (json_int_t)pictures, "filter", rs_json_any(q->filter));
-    text = o ? rs_json_text(o) : NULL;
-    json_decref(o);
-    if (text)
-        copy = rs_arena_strdup(mem, text);
-    rs_free(text);
-    return copy;
+    return rs_json_keep(o, mem);
 }
 
 /* Every case that the answer names. */
@@ -85,7 +79,7 @@ static void answer(rs_exchange *x, rs_worker *w, const rs_search_request *s, con
     o = json_pack("{s:f,s:f,s:f,s:o,s:o}", "took_ms", round(took_s * 1e6) / 1e3,
                   "encode_ms", round(r->encode_ms * 1e3) / 1e3,
                   "search_ms", round(r->search_ms * 1e3) / 1e3,
-                  "similarity", rs_wire_verdict(&r->verdict), "hits", rs_wire_hits(r, &wire));
+                  "similarity", rs_verdict_json(&r->verdict), "hits", rs_wire_hits(r, &wire));
     if (o && r->no_regions)                    /* a box was asked for, and looked for as a whole */
         json_object_set_new(o, "no_regions", json_true());
     rs_api_json(x, o);

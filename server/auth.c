@@ -147,17 +147,10 @@ static const rs_bearer *token_of(rs_auth *a, const rs_auth_question *q, rs_sessi
 static const char *collections_text(const rs_bearer *t, rs_arena *mem)
 {
     json_t *list = json_array();
-    const char *copy = NULL;
-    char *text;
 
     for (size_t i = 0; i < t->n_collections; i++)
         json_array_append_new(list, rs_json_any(t->collections[i]));
-    text = list ? rs_json_text(list) : NULL;
-    json_decref(list);
-    if (text)
-        copy = rs_arena_strdup(mem, text);
-    rs_free(text);
-    return copy;
+    return rs_json_keep(list, mem);
 }
 
 /* Everything of the token that the request may need, which a refresh does not take away. */

@@ -94,16 +94,10 @@ const char *rs_chat_request(const rs_generator *g, const rs_chat *chat, bool pla
     json_t *o = json_pack("{s:o,s:f,s:I,s:b}", "messages", messages_of(chat, g->images),
                           "temperature", g->temperature, "max_tokens", (json_int_t)g->max_tokens,
                           "stream", 1);
-    const char *copy;
-    char *text;
 
     if (*g->model)
         json_object_set_new(o, "model", rs_json_any(g->model));
     if (chat->schema && g->json_schema && !plain)
         json_object_set_new(o, "response_format", format_of(chat));
-    text = o ? rs_json_text(o) : NULL;
-    copy = text ? rs_arena_strdup(mem, text) : NULL;
-    json_decref(o);
-    rs_free(text);
-    return copy;
+    return rs_json_keep(o, mem);
 }

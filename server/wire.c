@@ -113,18 +113,6 @@ json_t *rs_wire_hits(const rs_result *r, const rs_wire *w)
     return hits;
 }
 
-json_t *rs_wire_verdict(const rs_verdict *v)
-{
-    static const char *const verdicts[] = {"unknown", "similar", "nothing similar enough"};
-    json_t *typical = json_object();
-
-    for (int p = 0; p < RS_PROBE_COUNT; p++)
-        if (v->typical[p] >= 0)
-            json_object_set_new(typical, rs_probe_name((rs_probe)p), json_real(v->typical[p]));
-    return json_pack("{s:s,s:f,s:o}", "verdict", verdicts[v->kind], "false_alarm", v->false_alarm,
-                     "typical", typical);
-}
-
 /* ---- A case ---------------------------------------------------------- */
 
 static json_t *case_images(const rs_case *c, const rs_wire *w)

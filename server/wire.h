@@ -26,7 +26,6 @@ typedef struct {
 
 json_t *rs_wire_hits(const rs_result *r, const rs_wire *w);              /* a list */
 json_t *rs_wire_box(const double box[4]);                            /* [x0, y0, x1, y1] */
-json_t *rs_wire_verdict(const rs_verdict *v);
 json_t *rs_wire_case(const rs_case *c, const rs_mention *m, size_t n, const rs_wire *w);
 /* `local`: with what names files of this machine, the encoder's folder and the problems. */
 json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool local);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "commands.h"
 #include "engine/query.h"
+#include "engine/context.h"
 #include "server/wire.h"
 #include "thumbs.h"
 
@@ -44,7 +45,7 @@ static int print_json(rs_cli *c, const rs_query *q, const rs_result *r, double t
     json_object_set_new(query, "k", json_integer((json_int_t)q->k));
     add_boxes(query, q);
     all = json_pack("{s:o,s:f,s:o,s:o}", "query", query, "took_ms", round(took_ms * 1000) / 1000,
-                    "similarity", rs_wire_verdict(&r->verdict), "hits", rs_wire_hits(r, &wire));
+                    "similarity", rs_verdict_json(&r->verdict), "hits", rs_wire_hits(r, &wire));
     if (r->no_regions)
         json_object_set_new(all, "no_regions", json_true());
     return rs_cli_print_json(c, all);
