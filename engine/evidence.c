@@ -8,7 +8,6 @@
 #include "engine/regions_int.h"
 #include "engine/report.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +54,7 @@ static int by_begin(const void *a, const void *b)
     return (x->end > y->end) - (x->end < y->end);
 }
 
-/* Spans that overlap or touch become one. */
+/* Spans that overlap become one. */
 static size_t join_spans(rs_span *spans, size_t n)
 {
     size_t kept = 0;
@@ -103,35 +102,13 @@ static rs_status find_matches(rs_search_state *s, const char *text, rs_span **ou
     return RS_OK;
 }
 
-/* Is it what the query looks for first? "No effusion" asks for the negated, "effusion" for the
- * affirmed: the state in whose column a word is worth most. A plain query takes any. */
-static bool as_asked(const rs_search_state *s, const char *state)
-{
-    static const struct { rs_state state; rs_text_column column; } kept_in[] = {
-        {RS_STATE_AFFIRMED, RS_TEXT_FINDINGS}, {RS_STATE_NEGATED, RS_TEXT_NEGATED},
-        {RS_STATE_UNCERTAIN, RS_TEXT_UNCERTAIN}, {RS_STATE_NORMAL, RS_TEXT_NORMAL},
-        {RS_STATE_HISTORICAL, RS_TEXT_HISTORY},
-    };
-    enum { STATES = sizeof kept_in / sizeof *kept_in };
-    double worth[STATES] = {0}, most = 0;
-
-    for (size_t w = 0; w < s->n_words; w++)
-        for (size_t g = 0; s->words[w].weight > 0 && g < s->words[w].query.n_groups; g++)
-            for (size_t k = 0; k < STATES; k++) {
-                worth[k] = fmax(worth[k], s->words[w].query.groups[g].weight[kept_in[k].column]);
-                most = fmax(most, worth[k]);
-            }
-    for (size_t k = 0; k < STATES; k++)
-        if (strcmp(state, rs_state_name(kept_in[k].state)) == 0)
-            return worth[k] >= most;
-    return true;
-}
-
+/* Does it say of anything asked for what was asked? */
 static bool any_as_asked(const rs_search_state *s, const rs_evidence *e)
 {
     for (size_t i = 0; i < e->n_matches; i++)
-        if (as_asked(s, e->states[i]))
-            return true;
+        for (int k = 0; k < RS_STATE_COUNT; k++)
+            if (s->looked_for[k] && strcmp(e->states[i], rs_state_name((rs_state)k)) == 0)
+                return true;
     return false;
 }
 

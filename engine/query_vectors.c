@@ -62,6 +62,27 @@ static rs_status add_exclude(rs_search_state *s, const char *match)
     return s->exclude ? RS_OK : no_memory(s);
 }
 
+/* "No effusion" looks for the negated first, "effusion" for the affirmed: the states in whose
+ * columns a word is worth most. A plain query takes any. */
+static void note_states(rs_search_state *s)
+{
+    static const rs_text_column kept_in[RS_STATE_COUNT] = {
+        [RS_STATE_AFFIRMED] = RS_TEXT_FINDINGS, [RS_STATE_NEGATED] = RS_TEXT_NEGATED,
+        [RS_STATE_UNCERTAIN] = RS_TEXT_UNCERTAIN, [RS_STATE_NORMAL] = RS_TEXT_NORMAL,
+        [RS_STATE_HISTORICAL] = RS_TEXT_HISTORY,
+    };
+    double worth[RS_STATE_COUNT] = {0}, most = 0;
+
+    for (size_t w = 0; w < s->n_words; w++)
+        for (size_t g = 0; s->words[w].weight > 0 && g < s->words[w].query.n_groups; g++)
+            for (int k = 0; k < RS_STATE_COUNT; k++) {
+                worth[k] = fmax(worth[k], s->words[w].query.groups[g].weight[kept_in[k]]);
+                most = fmax(most, worth[k]);
+            }
+    for (int k = 0; k < RS_STATE_COUNT; k++)
+        s->looked_for[k] = worth[k] >= most;
+}
+
 static rs_status read_words(rs_search_state *s)
 {
     rs_status st = RS_OK;
@@ -80,6 +101,8 @@ static rs_status read_words(rs_search_state *s)
         if (st == RS_OK && w->weight > 0)
             st = add_exclude(s, w->query.exclude);
     }
+    if (st == RS_OK)
+        note_states(s);
     return st;
 }
 

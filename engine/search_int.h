@@ -39,6 +39,7 @@ typedef struct {
     rs_result      *out;
     rs_asked_words *words;             /* [n_words]; weights may be negative */
     size_t          n_words;
+    bool            looked_for[RS_STATE_COUNT];    /* states that a word is worth most in */
     rs_asked        texts, images, regions;
     rs_asked        like[RS_KINDS];    /* vectors of cases asked for: images, passages, whole */
     rs_filter       filter;            /* without steps where there is none */
