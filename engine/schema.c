@@ -84,6 +84,18 @@ static const char since_3[] =
     "CREATE TABLE case_changes("
     "  seq INTEGER PRIMARY KEY AUTOINCREMENT, case_id INTEGER NOT NULL) STRICT;";
 
+/* By a case's key, not its row: a case that is put anew keeps what was said of it. */
+static const char since_4[] =
+    "CREATE TABLE judgments("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, case_key TEXT NOT NULL, query TEXT NOT NULL,"
+    "  verdict TEXT NOT NULL, note TEXT, who TEXT, at TEXT NOT NULL) STRICT;"
+    "CREATE INDEX judgments_by_case ON judgments(case_key);"
+    "CREATE TABLE requests("
+    "  who TEXT NOT NULL, key TEXT NOT NULL, sha256 TEXT NOT NULL, case_key TEXT,"
+    "  status INTEGER NOT NULL, answer TEXT NOT NULL, at INTEGER NOT NULL,"
+    "  PRIMARY KEY(who, key)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX requests_by_case ON requests(case_key);";
+
 /* New in tables that versions 1 and 2 have. */
 static const char new_columns[] =
     "ALTER TABLE cases ADD COLUMN study_date TEXT;"
@@ -142,6 +154,7 @@ static rs_status create(rs_db *db, rs_err *err)
         return st;
     if ((st = rs_db_exec(db, tables, err)) == RS_OK &&
         (st = rs_db_exec(db, since_3, err)) == RS_OK &&
+        (st = rs_db_exec(db, since_4, err)) == RS_OK &&
         (st = rs_db_exec(db, "PRAGMA application_id = 1381188436", err)) == RS_OK &&
         (st = rs_schema_renew_words(db, err)) == RS_OK &&
         (st = note_version(db, err)) == RS_OK)
@@ -157,6 +170,8 @@ rs_status rs_schema_upgrade(rs_db *db, int version, rs_err *err)
     if (version < 3 && ((st = rs_db_exec(db, since_3, err)) != RS_OK ||
                         (st = rs_db_exec(db, new_columns, err)) != RS_OK ||
                         (st = rs_db_exec(db, old_attributes, err)) != RS_OK))
+        return st;
+    if (version < 4 && (st = rs_db_exec(db, since_4, err)) != RS_OK)
         return st;
     return note_version(db, err);
 }

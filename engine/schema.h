@@ -15,6 +15,9 @@
  *   vector_caches the FAISS files: generation, checksum, what they hold
  *   sources       resume marks;    source_files: what was known of each input file
  *   problems      inputs that could not be taken in
+ *   judgments     what experts said of a case as an answer to a query
+ *   requests      writing requests that were answered, so that the same one again is not done
+ *                 twice (an idempotency key, and who used it)
  *
  * Ids of images, passages, case vectors and regions are never used again (AUTOINCREMENT), so an id in a FAISS
  * file either means the same thing as in the catalog or nothing.
@@ -28,8 +31,9 @@
 #include "engine/db.h"
 
 /* 2: case_fts keeps apart what a report affirms, doubts, negates and calls normal.
- * 3: dates, tiers, attributes, perceptual hashes, vectors of whole cases and of regions. */
-enum { RS_SCHEMA_VERSION = 3 };
+ * 3: dates, tiers, attributes, perceptual hashes, vectors of whole cases and of regions.
+ * 4: judgments, requests; files of the archive's own (files.h). */
+enum { RS_SCHEMA_VERSION = 4 };
 
 /* Check that `db` is a catalog of this version or an earlier one, which *version tells;
  * `writing` makes the tables of an empty one. RS_ENOENT: empty. RS_ECORRUPT: another

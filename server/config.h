@@ -29,7 +29,9 @@
     N(queue,         64,       1,  100000)       /* fixed: requests that may wait           */ \
     N(connections,   1024,     1,  100000)       /* open at once                            */ \
     N(body_mb,       64,       1,  2048)         /* of a request's body                     */ \
+    N(write_queue,   16,       1,  100000)       /* fixed: writing requests that may wait   */ \
     N(deadline_ms,   10000,    10, 3600000)      /* of a request, from its last byte on     */ \
+    N(write_deadline_ms, 120000, 10, 3600000)    /* the same of one that writes             */ \
     N(header_ms,     10000,    10, 3600000)      /* a head may take                         */ \
     N(body_ms,       30000,    10, 3600000)      /* a body may come without a byte          */ \
     N(idle_ms,       60000,    10, 3600000)      /* a connection may wait for a request     */ \

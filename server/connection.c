@@ -63,6 +63,12 @@ static void on_closed(uv_handle_t *h)
     forget_if_free(c);
 }
 
+/* What goes on with an answer (rs_later) is never a write. */
+rs_jobs *rs_conn_lane(const rs_conn *c)
+{
+    return c->x.route && c->x.route->write ? c->server->writes : c->server->jobs;
+}
+
 void rs_conn_close(rs_conn *c)
 {
     if (c->state == CONN_CLOSING)
@@ -70,7 +76,7 @@ void rs_conn_close(rs_conn *c)
     if (c->state == CONN_STREAM)
         c->server->n_streams--;
     c->state = CONN_CLOSING;
-    if (c->in_work && rs_jobs_drop(c->server->jobs, &c->x.job)) {
+    if (c->in_work && rs_jobs_drop(rs_conn_lane(c), &c->x.job)) {
         c->in_work = false;
         c->server->metrics.dropped_jobs++;
     }
@@ -446,6 +452,8 @@ static void run_exchange(rs_job *job, void *worker)
     if (rs_now_s() > x->until_s)
         rs_problem_reply(&x->reply, RS_PROBLEM_BUSY, NULL,
                          "The request waited longer than its deadline: try again.");
+    else if (x->route->write)
+        x->route->write(x, worker);
     else
         x->route->work(x, worker);
     rs_exchange_record(x, x->route->audit);
@@ -480,10 +488,11 @@ static void begin_exchange(rs_conn *c)
         return;
     }
     x->job.run = run_exchange;
-    x->until_s = rs_now_s() + (double)s->config.deadline_ms / 1000;
+    x->until_s = rs_now_s() + (double)(x->route->write ? s->config.write_deadline_ms
+                                                       : s->config.deadline_ms) / 1000;
     x->encode_s = x->search_s = -1;
     x->logged = s->config.access_log;
-    if (!rs_jobs_push(s->jobs, &x->job)) {
+    if (!rs_jobs_push(rs_conn_lane(c), &x->job)) {
         rs_problem_reply(&x->reply, RS_PROBLEM_BUSY, NULL, "Too many requests wait already: try "
                          "again after the seconds that Retry-After tells.");
         send_reply(c, &x->reply);
@@ -747,7 +756,7 @@ static void tick_work(rs_conn *c)
     /* A worker minds the deadline itself; this is for one that does not get to it. */
     if (rs_now_s() < c->x.until_s + 0.5)
         return;
-    if (rs_jobs_drop(c->server->jobs, &c->x.job)) {
+    if (rs_jobs_drop(rs_conn_lane(c), &c->x.job)) {
         c->in_work = false;
         c->server->metrics.timeouts++;
         rs_problem_reply(&c->x.reply, RS_PROBLEM_BUSY, NULL,

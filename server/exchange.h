@@ -21,14 +21,15 @@
 #include "server/problem.h"
 #include "server/reply.h"
 #include "server/service.h"
+#include "server/writer.h"
 
 typedef struct rs_server rs_server;
 typedef struct rs_exchange rs_exchange;
 
 enum { RS_ROUTE_ARGS = 2 };
 
-/* What can be asked for. One of `loop` (quick, on the loop's thread) and `work` is there. A row
- * says who may ask: a row that does not is for nobody. */
+/* What can be asked for. One of `loop` (quick, on the loop's thread), `work` and `write` (which
+ * changes the archive) is there. A row says who may ask: a row that does not is for nobody. */
 typedef struct {
     rs_http_method method;                 /* GET serves HEAD too */
     const char    *pattern;                /* "/v1/cases/{key}" */
@@ -38,6 +39,7 @@ typedef struct {
     rs_role        role;                   /* at least; public: without a token */
     bool           whole;                  /* tells of all collections: needs access to them */
     rs_audit_kind  audit;                  /* as what it stands in the audit log; RS_AUDITS: not */
+    void         (*write)(rs_exchange *x, rs_writer *w);
 } rs_route;
 
 /* What goes on with an exchange when its worker has returned: set by the worker, for answers

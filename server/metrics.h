@@ -28,7 +28,7 @@ typedef enum {
 } rs_stage;
 
 /* Routes by number; the last one counts what matched none. Statuses 100 to 599. */
-enum { RS_METRICS_ROUTES = 24, RS_METRICS_BUCKETS = 14 };
+enum { RS_METRICS_ROUTES = 40, RS_METRICS_BUCKETS = 14 };
 
 typedef struct {
     uint64_t in[RS_METRICS_BUCKETS + 1];     /* the last: above all bounds */

@@ -151,20 +151,37 @@ static void end_warm(rs_server *s)
     s->warm.workers += s->warm.made;
 }
 
+static void end_rest(rs_server *s)
+{
+    s->rest.in_work = false;
+    s->rest.wanted |= !s->rest.closed;
+}
+
+static void take_finished(rs_server *s, rs_jobs *lane)
+{
+    rs_job *next;
+
+    for (rs_job *job = rs_jobs_finished(lane); job; job = next) {
+        next = job->next;
+        if (job == &s->watch.job) {
+            end_watch(s);
+        } else if (job == &s->warm.job) {
+            end_warm(s);
+        } else if (job == &s->rest.job) {
+            end_rest(s);
+        } else {
+            s->rest.wanted |= lane == s->writes;
+            rs_conn_worked((rs_conn *)(void *)((char *)job - offsetof(rs_conn, x)));
+        }
+    }
+}
+
 static void on_wake(uv_async_t *a)
 {
     rs_server *s = a->data;
-    rs_job *next;
 
-    for (rs_job *job = rs_jobs_finished(s->jobs); job; job = next) {
-        next = job->next;
-        if (job == &s->watch.job)
-            end_watch(s);
-        else if (job == &s->warm.job)
-            end_warm(s);
-        else
-            rs_conn_worked((rs_conn *)(void *)((char *)job - offsetof(rs_conn, x)));
-    }
+    take_finished(s, s->jobs);
+    take_finished(s, s->writes);
     end_if_drained(s);
 }
 
@@ -182,6 +199,16 @@ static rs_status start_worker(void *ctx, void **worker, rs_err *err)
 static void stop_worker(void *ctx, void *worker)
 {
     rs_worker_stop(&((rs_server *)ctx)->plan.service, worker);
+}
+
+static rs_status start_writer(void *ctx, void **writer, rs_err *err)
+{
+    return rs_writer_start(&((rs_server *)ctx)->plan.service, writer, err);
+}
+
+static void stop_writer(void *ctx, void *writer)
+{
+    rs_writer_stop(&((rs_server *)ctx)->plan.service, writer);
 }
 
 /* ---- By the clock ---------------------------------------------------- */
@@ -221,6 +248,23 @@ static void tick_warm(rs_server *s)
     s->warm.in_work = rs_jobs_push(s->jobs, &s->warm.job);
 }
 
+static void rest(rs_job *job, void *writer)
+{
+    rs_server *s = (rs_server *)(void *)((char *)job - offsetof(rs_server, rest));
+
+    s->rest.closed = rs_writer_rest(writer);
+}
+
+/* Behind writing requests, and until the archive is closed. */
+static void tick_rest(rs_server *s)
+{
+    if (s->rest.in_work || !s->rest.wanted || s->draining)
+        return;
+    s->rest.job.run = rest;
+    s->rest.in_work = rs_jobs_push(s->writes, &s->rest.job);
+    s->rest.wanted = !s->rest.in_work;
+}
+
 static void tick_watch(rs_server *s, uint64_t now)
 {
     if (s->watch.in_work || s->draining || now < s->watched_ms + WATCH_MS)
@@ -246,6 +290,7 @@ static void on_tick(uv_timer_t *t)
         rs_conn_tick(c, now);
     tick_watch(s, now);
     tick_warm(s);
+    tick_rest(s);
     if (s->n_streams && now > s->pinged_ms + PING_MS) {
         rs_buf b = {0};
         rs_sse_ping(&b);
@@ -289,15 +334,17 @@ static void take_config(rs_server *s, const rs_config *new)
     s->config.port = old.port;
     s->config.workers = old.workers;
     s->config.queue = old.queue;
+    s->config.write_queue = old.write_queue;
     memcpy(s->config.generators, old.generators, sizeof old.generators);
     memcpy(s->config.prompts, old.prompts, sizeof old.prompts);
     rs_security_configure(s, &old);
     rs_log_set_level(log_level(new));
     if (new->port != old.port || strcmp(new->bind, old.bind) != 0 || new->workers != old.workers ||
-        new->queue != old.queue || strcmp(new->generators, old.generators) != 0 ||
+        new->queue != old.queue || new->write_queue != old.write_queue ||
+        strcmp(new->generators, old.generators) != 0 ||
         strcmp(new->prompts, old.prompts) != 0)
         rs_log_event(RS_LOG_WARN, "settings need a restart", "settings",
-                     "bind, port, workers, queue, generators, prompts", (const char *)NULL);
+                     "bind, port, workers, queue, write_queue, generators, prompts", (const char *)NULL);
     rs_log_event(RS_LOG_INFO, "settings read again", (const char *)NULL);
 }
 
@@ -354,14 +401,21 @@ static void begin_drain(rs_server *s, const char *why)
     end_if_drained(s);
 }
 
+static void free_jobs(rs_server *s)
+{
+    rs_jobs_free(s->jobs);
+    rs_jobs_free(s->writes);
+    s->jobs = s->writes = NULL;
+}
+
 /* Nobody is left: the loop has nothing to wait for. */
 static void end_if_drained(rs_server *s)
 {
-    if (!s->draining || s->ended || s->n_conns || s->watch.in_work || s->warm.in_work)
+    if (!s->draining || s->ended || s->n_conns || s->watch.in_work || s->warm.in_work ||
+        s->rest.in_work)
         return;
     s->ended = true;
-    rs_jobs_free(s->jobs);
-    s->jobs = NULL;
+    free_jobs(s);
     close_handles(s);
     close_fetcher(s);
 }
@@ -424,6 +478,8 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
 {
     rs_server *s = rs_calloc(1, sizeof *s);
     rs_jobs_plan jobs = {.start = start_worker, .stop = stop_worker, .wake = wake, .ctx = s};
+    rs_jobs_plan writes = {.workers = 1, .start = start_writer, .stop = stop_writer, .wake = wake,
+                           .ctx = s};
     rs_status st;
 
     *out = NULL;
@@ -437,6 +493,7 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
     jobs.workers = s->config.workers ? (size_t)s->config.workers : rs_cores();
     s->n_workers = jobs.workers;
     jobs.capacity = (size_t)s->config.queue;
+    writes.capacity = (size_t)s->config.write_queue;
     tell_date(s);
     if (uv_loop_init(&s->loop) != 0) {
         rs_free(s);
@@ -448,7 +505,8 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
         (rs_generators_count(s->plan.service.generators) &&
          (st = rs_fetcher_new(&s->fetcher, &s->loop, err)) != RS_OK) ||
         (st = start_listening(s, err)) != RS_OK ||
-        (st = rs_jobs_new(&s->jobs, &jobs, err)) != RS_OK) {
+        (st = rs_jobs_new(&s->jobs, &jobs, err)) != RS_OK ||
+        (st = rs_jobs_new(&s->writes, &writes, err)) != RS_OK) {
         rs_server_free(s);
         return st;
     }
@@ -460,8 +518,7 @@ void rs_server_free(rs_server *s)
 {
     if (!s)
         return;
-    rs_jobs_free(s->jobs);
-    s->jobs = NULL;
+    free_jobs(s);
     s->ended = true;
     close_handles(s);
     for (rs_conn *c = s->conns; c; c = c->next) {

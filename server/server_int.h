@@ -74,6 +74,7 @@ struct rs_server {
     uv_timer_t  tick;
     uv_signal_t signal[3];               /* TERM, INT, HUP */
     rs_jobs    *jobs;
+    rs_jobs    *writes;                  /* one worker, of requests that change the archive */
     rs_fetcher *fetcher;                 /* NULL: no generator is set up */
     rs_auth    *auth;
     rs_audit_log *audit;                 /* NULL: nothing is recorded */
@@ -84,6 +85,7 @@ struct rs_server {
     rs_metrics  metrics;
     struct { rs_job job; rs_watch look; bool in_work; } watch;      /* the worker's */
     struct { rs_job job; bool in_work, made; size_t workers; } warm;   /* until all are */
+    struct { rs_job job; bool in_work, wanted, closed; } rest;      /* the writer's */
     rs_watch    seen;                    /* the loop's copy */
     uint64_t    watched_ms, pinged_ms, drain_until_ms;
     bool        draining, ended;
@@ -97,6 +99,8 @@ struct rs_server {
 void rs_conn_begin(rs_conn *c);
 /* The worker is done with its exchange. */
 void rs_conn_worked(rs_conn *c);
+/* The queue that it waits in. */
+rs_jobs *rs_conn_lane(const rs_conn *c);
 /* Time has passed. */
 void rs_conn_tick(rs_conn *c, uint64_t now_ms);
 /* No more requests: an idle one closes, another after its answer. */

@@ -44,7 +44,8 @@ static void make_old(const char *dir, int version)
     ok(rs_db_open(&db, path, true, &err), &err);
     ok(rs_db_exec(db,
         "DROP TABLE case_vectors; DROP TABLE region_vectors; DROP TABLE case_attributes;"
-        "DROP TABLE case_changes; DROP INDEX cases_by_facets;"
+        "DROP TABLE case_changes; DROP TABLE judgments; DROP TABLE requests;"
+        "DROP INDEX cases_by_facets;"
         "CREATE INDEX cases_by_facets ON cases(modality, body_part, view, sex, age, collection,"
         " patient, source); ALTER TABLE cases DROP COLUMN study_date;"
         "ALTER TABLE cases DROP COLUMN tier; ALTER TABLE images DROP COLUMN phash;"
