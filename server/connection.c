@@ -472,6 +472,26 @@ static void run_exchange(rs_job *job, void *worker)
     }
 }
 
+/* On the worker's thread: exchanges that wait. A job of ours is an exchange. */
+static void run_ahead(rs_job *const *jobs, size_t n, void *worker)
+{
+    rs_exchange *const *x = (rs_exchange *const *)(const void *)jobs;
+
+    x[0]->route->ahead(x, n, worker);
+}
+
+/* Whose share of the queue it is: the token's, else the address'. Requests with large bodies,
+ * with images, count for several. */
+static void set_share(rs_exchange *x)
+{
+    const char *who = x->grant.name ? x->grant.token : x->from;
+
+    x->job.client = 0xcbf29ce484222325u;       /* FNV-1a; two that collide share a share */
+    for (; *who; who++)
+        x->job.client = (x->job.client ^ (unsigned char)*who) * 0x100000001b3u;
+    x->job.cost = 1 + (double)x->request->body.len / (256 << 10);
+}
+
 /* The request is complete. */
 static void begin_exchange(rs_conn *c)
 {
@@ -488,6 +508,8 @@ static void begin_exchange(rs_conn *c)
         return;
     }
     x->job.run = run_exchange;
+    x->job.ahead = x->route->ahead ? run_ahead : NULL;
+    set_share(x);
     x->until_s = rs_now_s() + (double)(x->route->write ? s->config.write_deadline_ms
                                                        : s->config.deadline_ms) / 1000;
     x->encode_s = x->search_s = -1;
@@ -682,6 +704,9 @@ void rs_conn_begin(rs_conn *c)
 static void count_stages(rs_metrics *m, const rs_exchange *x)
 {
     rs_metrics_stage(m, RS_STAGE_QUEUE, x->job.begun_s - x->job.queued_s);
+    m->texts_kept += x->texts.kept;
+    m->texts_ahead += x->texts.ahead;
+    m->texts_alone += x->texts.alone;
     if (x->encode_s >= 0)
         rs_metrics_stage(m, RS_STAGE_ENCODE, x->encode_s);
     if (x->search_s >= 0)
@@ -696,6 +721,7 @@ static void go_on(rs_conn *c)
         flush(c);
     }
     c->x.encode_s = c->x.search_s = -1;        /* counted */
+    c->x.texts = (rs_text_use){.from = c->x.texts.from};
     if (c->x.later)
         c->x.later->begin(&c->x, c->server);
 }
@@ -779,6 +805,7 @@ static void run_later(rs_job *job, void *worker)
 static void try_worker(rs_conn *c)
 {
     c->x.job.run = run_later;
+    c->x.job.ahead = NULL;
     c->x.until_s = rs_now_s() + (double)c->server->config.deadline_ms / 1000;
     c->wants_worker = !rs_jobs_push(c->server->jobs, &c->x.job);
     c->in_work = !c->wants_worker;

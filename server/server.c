@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -335,16 +336,18 @@ static void take_config(rs_server *s, const rs_config *new)
     s->config.workers = old.workers;
     s->config.queue = old.queue;
     s->config.write_queue = old.write_queue;
+    s->config.together = old.together;
     memcpy(s->config.generators, old.generators, sizeof old.generators);
     memcpy(s->config.prompts, old.prompts, sizeof old.prompts);
     rs_security_configure(s, &old);
     rs_log_set_level(log_level(new));
     if (new->port != old.port || strcmp(new->bind, old.bind) != 0 || new->workers != old.workers ||
         new->queue != old.queue || new->write_queue != old.write_queue ||
+        new->together != old.together ||
         strcmp(new->generators, old.generators) != 0 ||
         strcmp(new->prompts, old.prompts) != 0)
         rs_log_event(RS_LOG_WARN, "settings need a restart", "settings",
-                     "bind, port, workers, queue, write_queue, generators, prompts", (const char *)NULL);
+                     "bind, port, workers, queue, write_queue, together, generators, prompts", (const char *)NULL);
     rs_log_event(RS_LOG_INFO, "settings read again", (const char *)NULL);
 }
 
@@ -474,6 +477,26 @@ static rs_status start_handles(rs_server *s, rs_err *err)
     return RS_OK;
 }
 
+/* How many waiting texts are encoded at once: as asked for, else as pays. Images do not: one
+ * is hundreds of rows for a processor already. */
+static size_t together(const rs_server *s)
+{
+    enum { TOGETHER = 16 };
+    const rs_service *v = &s->plan.service;
+    char gain[32];
+    bool pays;
+
+    if (!v->texts || !v->encoder)
+        return 0;
+    if (s->config.together)
+        return (size_t)s->config.together;
+    snprintf(gain, sizeof gain, "%.2f", rs_text_vectors_gain(v->encoder, TOGETHER));
+    pays = strtod(gain, NULL) >= 1.2;
+    rs_log_event(RS_LOG_INFO, "waiting texts are encoded", "how", pays ? "together" : "one by one",
+                 "gain", gain, (const char *)NULL);
+    return pays ? TOGETHER : 1;
+}
+
 rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err)
 {
     rs_server *s = rs_calloc(1, sizeof *s);
@@ -493,6 +516,7 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
     jobs.workers = s->config.workers ? (size_t)s->config.workers : rs_cores();
     s->n_workers = jobs.workers;
     jobs.capacity = (size_t)s->config.queue;
+    jobs.together = together(s);
     writes.capacity = (size_t)s->config.write_queue;
     tell_date(s);
     if (uv_loop_init(&s->loop) != 0) {

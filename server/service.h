@@ -15,6 +15,7 @@
 #include "engine/archive.h"
 #include "engine/prompts.h"
 #include "server/generators.h"
+#include "server/text_vectors.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ typedef struct {
     rs_digests       *digests;       /* of files served; may be NULL */
     const char       *prompts;       /* folder of templates; NULL: those built in */
     const rs_generators *generators; /* NULL: the one built in */
+    rs_text_vectors  *texts;         /* of queries, remembered; may be NULL */
 } rs_service;
 
 typedef struct {
