@@ -1,8 +1,8 @@
 /* exchange.h - one request and its answer, on the way from the loop to a worker and back.
  *
- *   connection.c   parses the request, finds its route        loop thread
+ *   conn_in.c      parses the request, finds its route        loop thread
  *   route->work    reads x->request, fills in x->reply        a worker
- *   connection.c   sends x->reply                             loop thread
+ *   conn_out.c     sends x->reply                             loop thread
  *
  * At any moment one thread owns an exchange: rs_jobs hands it over. All texts a handler
  * makes live in x->mem, which is emptied when the answer has been sent.

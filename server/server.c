@@ -158,11 +158,11 @@ static void end_rest(rs_server *s)
     s->rest.wanted |= !s->rest.closed;
 }
 
-static void take_finished(rs_server *s, rs_jobs *lane)
+static void take_finished(rs_server *s, rs_job *first, bool wrote)
 {
     rs_job *next;
 
-    for (rs_job *job = rs_jobs_finished(lane); job; job = next) {
+    for (rs_job *job = first; job; job = next) {
         next = job->next;
         if (job == &s->watch.job) {
             end_watch(s);
@@ -171,7 +171,7 @@ static void take_finished(rs_server *s, rs_jobs *lane)
         } else if (job == &s->rest.job) {
             end_rest(s);
         } else {
-            s->rest.wanted |= lane == s->writes;
+            s->rest.wanted |= wrote;
             rs_conn_worked((rs_conn *)(void *)((char *)job - offsetof(rs_conn, x)));
         }
     }
@@ -180,9 +180,10 @@ static void take_finished(rs_server *s, rs_jobs *lane)
 static void on_wake(uv_async_t *a)
 {
     rs_server *s = a->data;
+    rs_job *jobs = rs_jobs_finished(s->jobs), *writes = rs_jobs_finished(s->writes);
 
-    take_finished(s, s->jobs);
-    take_finished(s, s->writes);
+    take_finished(s, jobs, false);             /* the last connection may end with the first */
+    take_finished(s, writes, true);
     end_if_drained(s);
 }
 
