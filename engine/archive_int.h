@@ -15,6 +15,7 @@ struct rs_archive {
     int            lock;              /* writer.lock, or -1 in a reader */
     rs_lexicon    *lexicon;
     rs_text_index *text;
+    rs_case_keys  *keys;
     rs_vectors    *vectors[RS_KINDS]; /* NULL until an encoder is known */
     rs_encoder_identity encoder;      /* strings owned; id NULL until one is bound */
     int64_t        encoder_row;
