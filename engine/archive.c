@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "engine/catalog.h"
 #include "engine/schema.h"
+#include "engine/verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -260,6 +261,7 @@ void rs_archive_close(rs_archive *a)
     for (int kind = 0; kind < RS_KINDS; kind++)
         rs_vectors_free(a->vectors[kind]);
     rs_facets_free(a->facets);
+    rs_calibration_forget(a);
     rs_text_index_free(a->text);
     rs_case_keys_free(a->keys);
     rs_db_close(a->db);

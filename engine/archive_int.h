@@ -20,6 +20,7 @@ struct rs_archive {
     rs_encoder_identity encoder;      /* strings owned; id NULL until one is bound */
     int64_t        encoder_row;
     bool           words_current;     /* read by `lexicon`, as far as this writer knows */
+    struct rs_calibration_memo *calibration;     /* verdict.c's; NULL: not read yet */
     rs_facets     *facets;            /* NULL until a filter or a count wants them */
     int64_t        data_version;      /* as of the last refresh; -1: look again */
 };

@@ -47,7 +47,8 @@ rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *
         rs_bind_int(&s, 1, item);
         if (rs_step(&s))
             *case_id = rs_col_int(&s, 0);
-        st = rs_done(&s);
+        if ((st = rs_done(&s)) == RS_OK)
+            st = rs_vectors_owner_missed(a->vectors[kind], err);
     }
     if (st == RS_OK && *case_id)
         st = rs_case_keys_get(a->keys, *case_id, mem, key, err);
