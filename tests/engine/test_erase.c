@@ -22,20 +22,32 @@ static void write_file(const char *folder, const char *name, const char *bytes, 
     rs_free(path);
 }
 
-static rs_status never_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err)
+static rs_status never_shared(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind,
+                              rs_err *err)
 {
     size_t *asked = ctx;
 
-    (void)n, (void)err;
+    (void)n, (void)file, (void)err;
     ++*asked;
-    *yes = false;
+    *kind = RS_NEEDLE_STRAY;
     return RS_OK;
 }
 
-static rs_status always_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err)
+static rs_status always_shared(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind,
+                               rs_err *err)
 {
-    never_shared(ctx, n, yes, err);
-    *yes = true;
+    never_shared(ctx, n, file, kind, err);
+    *kind = RS_NEEDLE_SHARED;
+    return RS_OK;
+}
+
+/* All files that are called "big" belong to somebody. */
+static rs_status big_ones_stay(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind,
+                               rs_err *err)
+{
+    never_shared(ctx, n, file, kind, err);
+    if (strstr(file, "/big"))
+        *kind = RS_NEEDLE_OF_FILE;
     return RS_OK;
 }
 
@@ -75,8 +87,75 @@ static void test_needles(void **state)
     assert_null(r.found);
     assert_int_equal(asked, 2);                    /* once, however often it is there */
     assert_true(list[0].shared && !list[1].shared);
+    list[0].shared = list[1].shared = false;
+    asked = 0;
+    ok(rs_needles_search(dir, list, 3, big_ones_stay, &asked, &r, &err), &err);
+    assert_null(r.found);
+    assert_int_equal(asked, 1);                    /* and on to the next file */
+    list[1].in_names = true;
+    write_file(sub, "big", "", 0);
+    write_file(dir, "a needle", "", 0);            /* no name is looked at for this one */
+    ok(rs_needles_search(dir, list, 3, never_shared, &asked, &r, &err), &err);
+    assert_null(r.found);
+    list[1].bytes = "e-two.";
+    list[1].len = 6;
+    write_file(sub, "needle-two.png", "", 0);
+    ok(rs_needles_search(dir, list, 3, never_shared, &asked, &r, &err), &err);
+    assert_ptr_equal(r.found, &list[1]);
+    assert_true(r.in_name && strstr(r.file, "/in/side/needle-two.png"));
     assert_int_equal(rs_needles_search("/no/such/folder", list, 3, never_shared, &asked, &r, &err),
                      RS_ENOENT);
+    remove_folder(dir);
+}
+
+/* What a naive search would ask of, and where. */
+typedef struct {
+    const rs_needle *list;
+    size_t           found[8];         /* how often each was found */
+} counting;
+
+static rs_status count(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind, rs_err *err)
+{
+    counting *c = ctx;
+
+    (void)file, (void)err;
+    c->found[n - c->list]++;
+    *kind = RS_NEEDLE_SHARED;
+    return RS_OK;
+}
+
+/* Random needles of two letters' alphabet in random bytes of it, at any place: as a naive search. */
+static void test_needles_are_all_found(void **state)
+{
+    rs_random rnd = rs_random_seed(5);
+    rs_err err = {RS_OK, ""};
+    char dir[64], bytes[40], texts[8][12];
+    rs_needle_report r;
+
+    (void)state;
+    make_folder(dir);
+    for (size_t round = 0; round < 3000; round++) {
+        rs_needle list[8];
+        counting c = {.list = list};
+        const size_t len = rs_random_below(&rnd, sizeof bytes + 1);
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (char)('a' + rs_random_below(&rnd, 2));
+        for (size_t k = 0; k < 8; k++) {
+            const size_t n = RS_NEEDLE_LEAST + rs_random_below(&rnd, 4);
+            for (size_t i = 0; i < n; i++)
+                texts[k][i] = (char)('a' + rs_random_below(&rnd, 2));
+            list[k] = (rs_needle){.what = "x", .bytes = texts[k], .len = n};
+        }
+        write_file(dir, "bytes", bytes, len);
+        ok(rs_needles_search(dir, list, 8, count, &c, &r, &err), &err);
+        for (size_t k = 0; k < 8; k++) {
+            bool there = false;
+            for (size_t i = 0; i + list[k].len <= len; i++)
+                there |= memcmp(bytes + i, texts[k], list[k].len) == 0;
+            assert_int_equal(c.found[k], there);
+            assert_int_equal(list[k].shared, there);
+        }
+    }
     remove_folder(dir);
 }
 
@@ -425,6 +504,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_needles),
+        cmocka_unit_test(test_needles_are_all_found),
         cmocka_unit_test(test_forget_a_patient),
         cmocka_unit_test(test_what_others_share),
         cmocka_unit_test(test_refusals),
