@@ -293,6 +293,10 @@ static void test_tokens_reasoning(void **state)
     }
     rs_token_stream_end(&t);
     assert_string_equal(got.data, "{so }{it }{is}yes [1]");
+    got.len = 0;                               /* a bracket that stays open hides no tag */
+    rs_token_stream_add(&t, "<think>\x1b[2J</think>yes [1]");
+    rs_token_stream_end(&t);
+    assert_string_equal(got.data, "yes [1]");
     memset(flood, '[', 3000);                  /* never a word's end, never a bracket's */
     flood[3000] = '\0';
     got.len = 0;
