@@ -252,13 +252,16 @@ static void start_generation(asking *a, rs_server *s)
     const bool show = a->stage == ASK_DRAFT && a->stream && a->k.request.policy == RS_CHECK_MARK;
     const rs_generation_plan plan = {
         .generator = a->k.to, .request = a->k.send, .plain = a->k.send_plain,
-        .on_text = show ? on_draft_text : NULL, .on_end = on_generated, .ctx = a};
+        .on_text = show ? on_draft_text : NULL, .on_end = on_generated, .ctx = a,
+        .counts = rs_server_generator_counts(s, a->k.to)};
     rs_err err = {0};
 
-    if (!rs_server_fetcher(s) || rs_fetcher_running(rs_server_fetcher(s)) >= rs_server_answers(s))
+    if (!rs_server_fetcher(s) || rs_fetcher_running(rs_server_fetcher(s)) >= rs_server_answers(s)) {
         rs_fail(&err, RS_EBUSY, "the generator has too many questions already");
-    else
+        rs_generator_count_failure(plan.counts, RS_GENERATOR_BUSY);
+    } else {
         rs_generation_begin(&a->generation, rs_server_fetcher(s), &plan, &err);
+    }
     if (a->generation)
         return;
     snprintf(a->problem, sizeof a->problem, "%s", err.msg);
