@@ -3,6 +3,7 @@
 #include "ask_generator.h"
 
 #include "base/bytes.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,7 @@ rs_status rs_cli_generator_write(rs_cli_generator *g, rs_ask *k, rs_err *err)
     rs_status st;
 
     g->wait = (rs_ask_wait){.on_piece = rs_cli_flag(g->c, "json") ? NULL : on_piece, .ctx = g};
+    rs_log_set_level(RS_LOG_ERROR);            /* of a problem a sentence is enough here */
     st = rs_ask_write(k, &g->worker, &g->wait, rs_cli_arena(g->c), err);
     if (g->begun)
         fprintf(stderr, "\n\n");

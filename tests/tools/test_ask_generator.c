@@ -152,6 +152,7 @@ static void test_failures(void **state)
                     at("generators.json"));
         assert_says(said_err, rows[i].says);
         assert_says(said_err, "; the built-in generator answers\n");
+        assert_null(strstr(said_err, "{\"t\":"));      /* no line of a server's log */
         assert_says(said_out, "cases in this archive come nearest");
         assert_null(strstr(said_out, "Written by"));
         fake_end(&f);
