@@ -176,7 +176,7 @@ static rs_status list(rs_archive *a, const rs_judgments_wanted *want, rs_judgmen
         " AND (?4 IS NULL OR coalesce(who, '') = ?4) ORDER BY id", err);
     rs_status st = RS_OK, ended;
     void *rows = NULL;
-    size_t cap = 0;
+    size_t cap = 0, bytes = 0;
     bool shown;
 
     rs_bind_int(&s, 1, want->after);
@@ -187,12 +187,15 @@ static rs_status list(rs_archive *a, const rs_judgments_wanted *want, rs_judgmen
         st = rs_judgment_view_shows(v, rs_col_text(&s, 1), rs_col_text(&s, 2), &shown, err);
         if (st != RS_OK || !shown)
             continue;
-        if (*n == want->limit)
+        if (*n == want->limit || (want->bytes && bytes >= want->bytes)) {
             *more = true;
-        else if (!rs_arena_grow(mem, &rows, &cap, *n, sizeof **out))
+        } else if (!rs_arena_grow(mem, &rows, &cap, *n, sizeof **out)) {
             rs_stmt_nomem(&s);
-        else
+        } else {
+            const char *note = rs_col_text(&s, 4);
+            bytes += strlen(rs_col_text(&s, 2)) + (note ? strlen(note) : 0);
             st = take(&s, mem, (rs_judgment *)rows + (*n)++, err);
+        }
     }
     *out = rows;
     ended = rs_done(&s);

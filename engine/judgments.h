@@ -83,6 +83,7 @@ typedef struct {
     const char *access;              /* as who asks may see (access.h); NULL: all */
     int64_t     after;               /* only ids above it: the last one of the page before */
     size_t      limit;
+    size_t      bytes;               /* of queries and notes, after which a page ends; 0: without */
 } rs_judgments_wanted;
 
 /* In order of ids, texts in `mem`. *more (may be NULL): there are others behind them.

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DOCUMENT_BYTES = 256 << 10, PAGE = 100, MAX_PAGE = 1000 };
+enum { DOCUMENT_BYTES = 256 << 10, PAGE = 100, MAX_PAGE = 1000, PAGE_BYTES = 2 << 20 };
 
 static const char *who_asks(const rs_exchange *x)
 {
@@ -257,7 +257,8 @@ static bool read_params(rs_exchange *x, rs_judgments_wanted *want)
     rs_judged_query q;
     rs_err err = {0};
 
-    *want = (rs_judgments_wanted){.access = x->grant.access, .limit = PAGE};
+    *want = (rs_judgments_wanted){.access = x->grant.access, .limit = PAGE,
+                                   .bytes = PAGE_BYTES};
     for (size_t i = 0; i < x->target.n_params; i++) {
         const rs_http_param *p = &x->target.param[i];
         for (size_t k = 0; k < i; k++)

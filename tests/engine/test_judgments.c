@@ -253,6 +253,15 @@ static void test_pages(void **state)
             }
             assert_int_equal(seen, way == 0 ? 60 : way == 1 ? 12 : way == 2 ? 15 : 20);
         }
+    {
+        const rs_judgments_wanted want = {.limit = 50, .bytes = 60};   /* of 22 each */
+        const rs_judgment *j;
+        size_t n;
+        bool more;
+        ok(rs_judgments_list(a, &want, &mem, &j, &n, &more, &err), &err);
+        assert_int_equal(n, 3);
+        assert_true(more);
+    }
     empty(a);
     rs_archive_close(a);
     rs_arena_clear(&mem);
