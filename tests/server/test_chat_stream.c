@@ -255,6 +255,7 @@ static void test_tokens(void **state)
         {"<img src=x onerror=y>", "< img src=x onerror=y>"},
         {"a\xe2\x80\xae" "b \x1b[31mred", "ab red"},
         {"line\n\nnext", "line\n\nnext"},
+        {"[</think>9] [1</answer>2] [a[</think>9]] x", "[< /think>9] [1< /answer>2] [a[< /think>9]] x"},
     };
 
     (void)state;
