@@ -26,6 +26,11 @@ void rs_api_stats(rs_exchange *x, rs_worker *w);
 void rs_api_facets(rs_exchange *x, rs_worker *w);
 void rs_api_case(rs_exchange *x, rs_worker *w);
 void rs_api_image(rs_exchange *x, rs_worker *w);
+void rs_api_judgments(rs_exchange *x, rs_worker *w);
+
+/* By the one that changes the archive. */
+void rs_api_judge(rs_exchange *x, rs_writer *w);
+void rs_api_judgment_remove(rs_exchange *x, rs_writer *w);
 
 /* `o` (released; NULL counts as no memory) as the answer. */
 void rs_api_json(rs_exchange *x, json_t *o);

@@ -14,7 +14,7 @@
 const char *rs_status_phrase(int status)
 {
     static const struct { int status; const char *phrase; } table[] = {
-        {200, "OK"}, {204, "No Content"}, {206, "Partial Content"}, {304, "Not Modified"},
+        {200, "OK"}, {201, "Created"}, {204, "No Content"}, {206, "Partial Content"}, {304, "Not Modified"},
         {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
         {405, "Method Not Allowed"}, {429, "Too Many Requests"},
         {408, "Request Timeout"}, {409, "Conflict"}, {413, "Content Too Large"},

@@ -40,6 +40,12 @@ const rs_route rs_routes[] = {
      .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
     {RS_HTTP_GET, "/v1/images/{key}/{n}", .work = rs_api_image,
      .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
+    {RS_HTTP_GET, "/v1/judgments", .work = rs_api_judgments,
+     .role = RS_ROLE_EDUCATOR, .audit = RS_AUDIT_QUERY},
+    {RS_HTTP_POST, "/v1/judgments", .write = rs_api_judge,
+     .takes_body = true, .role = RS_ROLE_EDUCATOR, .audit = RS_AUDIT_CHANGE},
+    {RS_HTTP_DELETE, "/v1/judgments/{id}", .write = rs_api_judgment_remove,
+     .role = RS_ROLE_EDUCATOR, .audit = RS_AUDIT_CHANGE},
     {0},
 };
 _Static_assert(sizeof rs_routes / sizeof *rs_routes <= RS_METRICS_ROUTES, "a counter a route");

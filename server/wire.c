@@ -253,3 +253,11 @@ json_t *rs_wire_facets(const rs_facet_report *r)
     return json_pack("{s:I,s:I,s:o}", "cases", (json_int_t)r->cases,
                      "passing", (json_int_t)r->passing, "facets", list);
 }
+
+json_t *rs_wire_judgment(const rs_judgment *j)
+{
+    return json_pack("{s:I,s:o,s:o,s:s,s:i,s:o,s:o,s:s}", "id", (json_int_t)j->id, "case",
+                     rs_json_any(j->key), "query", json_loads(j->query, 0, NULL), "verdict",
+                     rs_judged_name(j->verdict), "grade", rs_judged_grade(j->verdict), "note",
+                     rs_json_any(j->note), "who", rs_json_any(j->who), "at", j->at);
+}

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "engine/archive.h"
 #include "engine/facets.h"
+#include "engine/judgments.h"
 #include "engine/query.h"
 #include "engine/report.h"
 
@@ -30,5 +31,6 @@ json_t *rs_wire_case(const rs_case *c, const rs_mention *m, size_t n, const rs_w
 /* `local`: with what names files of this machine, the encoder's folder and the problems. */
 json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool local);
 json_t *rs_wire_facets(const rs_facet_report *r);
+json_t *rs_wire_judgment(const rs_judgment *j);
 
 #endif

@@ -197,6 +197,43 @@ static void test_answers(void **state)
     serve_end(&v);
 }
 
+static void test_judgments(void **state)
+{
+    static const struct { const char *json; int status; } said[] = {
+        {"{\"query\":{\"text\":[\"b\",\"a\"],\"like\":\"case-74\",\"filter\":\"sex:F\"},"
+         "\"case\":\"case-37\",\"verdict\":\"same_finding\",\"note\":\"n\"}", 201},
+        {"{\"query\":{\"text\":[\"a\",\"b\"],\"like\":\"case-74\",\"filter\":\"sex:F\"},"
+         "\"case\":\"case-37\",\"verdict\":\"not_relevant\"}", 200},
+        {"{\"query\":{\"text\":\"mass\"},\"case\":\"nobody\",\"verdict\":\"relevant\"}", 404},
+        {"{\"query\":{\"text\":\"mass\"},\"case\":\"case-37\",\"verdict\":\"good\"}", 400},
+    };
+    served v;
+    answer a;
+
+    (void)state;
+    serve_plan(&v);
+    serve_begin(&v);
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        a = ask_post(v.port, "/v1/judgments", said[i].json);
+        if (a.status != said[i].status)
+            fail_msg("%s: %d %s", said[i].json, a.status, a.body);
+        check_answer("/v1/judgments", "post", &a);
+    }
+    a = ask(v.port, REQUEST("GET /v1/judgments"));
+    assert_int_equal(a.status, 200);
+    check_answer("/v1/judgments", "get", &a);
+    a = ask(v.port, REQUEST("GET /v1/judgments?limit=0"));
+    assert_int_equal(a.status, 400);
+    check_answer("/v1/judgments", "get", &a);
+    a = ask(v.port, REQUEST("DELETE /v1/judgments/1"));
+    assert_int_equal(a.status, 204);
+    check_answer("/v1/judgments/{id}", "delete", &a);
+    a = ask(v.port, REQUEST("DELETE /v1/judgments/1"));
+    assert_int_equal(a.status, 404);
+    check_answer("/v1/judgments/{id}", "delete", &a);
+    serve_end(&v);
+}
+
 /* ---- The archive ----------------------------------------------------- */
 
 static int make_archive(void **state)
@@ -233,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_judgments),
     };
     return cmocka_run_group_tests(tests, make_archive, drop_archive);
 }

@@ -51,10 +51,40 @@ static void test_text(void **state)
     rs_free(m);
 }
 
+static void test_generators(void **state)
+{
+    rs_generator_counts list[2] = {{.name = "a\"b\\c"}, {.name = "small"}};
+    rs_buf b = {0};
+
+    (void)state;
+    rs_generator_counts_write(list, 0, &b);
+    assert_int_equal(b.len, 0);
+    list[0].requests = 3;
+    rs_generator_count_piece(&list[0], 10, 0.07);
+    rs_generator_count_piece(&list[0], 5, -1);
+    rs_generator_count_piece(&list[0], 5, 400);
+    rs_generator_count_failure(&list[1], RS_GENERATOR_SILENT);
+    rs_generator_count_piece(NULL, 1, 1);                /* not counted */
+    rs_generator_count_failure(NULL, RS_GENERATOR_LATE);
+    rs_generator_counts_write(list, 2, &b);
+    assert_non_null(strstr(b.data, "_requests_total{generator=\"a\\\"b\\\\c\"} 3\n"));
+    assert_non_null(strstr(b.data, "_pieces_total{generator=\"a\\\"b\\\\c\"} 3\n"));
+    assert_non_null(strstr(b.data, "_text_bytes_total{generator=\"a\\\"b\\\\c\"} 20\n"));
+    assert_non_null(strstr(b.data, "_requests_total{generator=\"small\"} 0\n"));
+    assert_non_null(strstr(b.data, "{generator=\"small\",reason=\"silent\"} 1\n"));
+    assert_non_null(strstr(b.data, "{generator=\"small\",reason=\"late\"} 0\n"));
+    assert_non_null(strstr(b.data, "c\",le=\"0.05\"} 0\n"));
+    assert_non_null(strstr(b.data, "c\",le=\"0.1\"} 1\n"));
+    assert_non_null(strstr(b.data, "c\",le=\"300\"} 1\n"));
+    assert_non_null(strstr(b.data, "c\",le=\"+Inf\"} 2\n"));
+    rs_buf_clear(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_generators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
