@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "engine/catalog.h"
+#include "engine/files_int.h"
 #include "engine/schema.h"
 
 #include <errno.h>
@@ -207,7 +208,8 @@ static rs_status open_as(rs_archive **out, const char *folder, bool writing, int
         return rs_fail(err, RS_ENOMEM, "open archive %s: no memory", folder);
     a->lock = -1;
     a->data_version = -1;
-    if (!(a->folder = rs_strdup(folder)) || !(path = rs_path_join(folder, "catalog.db"))) {
+    if (!(a->folder = rs_strdup(folder)) || !(a->root = rs_files_root(folder)) ||
+        !(path = rs_path_join(folder, "catalog.db"))) {
         st = rs_fail(err, RS_ENOMEM, "open archive %s: no memory", folder);
         goto done;
     }
@@ -265,6 +267,7 @@ void rs_archive_close(rs_archive *a)
     forget_encoder(a);
     if (a->lock >= 0)
         close(a->lock);
+    rs_free(a->root);
     rs_free(a->folder);
     rs_free(a);
 }

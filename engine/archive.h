@@ -182,7 +182,8 @@ rs_status rs_archive_commit(rs_archive *a, rs_err *err);
 void      rs_archive_rollback(rs_archive *a);         /* without a batch: nothing */
 
 /* (batch) Add the case, or replace it with all its images, passages, vectors and FTS
- * rows. RS_EARG names the key and field that is missing or out of range. */
+ * rows. RS_EARG names the key and field that is missing or out of range; RS_ENOENT an own
+ * image (files.h) whose file is not there. Such a one's sha256 may be left out. */
 rs_status rs_archive_put(rs_archive *a, const rs_case *c, rs_put_kind *kind, rs_err *err);
 /* (batch) Remove a case and all it has; *found (may be NULL) says whether it was there. */
 rs_status rs_archive_remove(rs_archive *a, const char *key, bool *found, rs_err *err);

@@ -10,7 +10,8 @@
 #include "engine/vectors.h"
 
 struct rs_archive {
-    char          *folder;
+    char          *folder;            /* as opened */
+    char          *root;              /* that as an absolute path: files_int.h */
     rs_db         *db;
     int            lock;              /* writer.lock, or -1 in a reader */
     rs_lexicon    *lexicon;

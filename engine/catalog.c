@@ -3,6 +3,7 @@
 #include "engine/catalog.h"
 
 #include "embeddings/half.h"
+#include "engine/files_int.h"
 #include "engine/vectors_int.h"
 
 #include <string.h>
@@ -125,6 +126,15 @@ rs_status rs_catalog_image_vector(rs_archive *a, int64_t case_id, size_t n, rs_a
     return st;
 }
 
+const char *rs_catalog_path(const rs_archive *a, rs_stmt *s, int at, rs_arena *mem)
+{
+    const char *stored = rs_col_text(s, at), *path = NULL;
+
+    if (stored && !(path = rs_files_path(a, stored, mem)))
+        rs_stmt_nomem(s);
+    return path;
+}
+
 rs_status rs_catalog_image_path(rs_archive *a, int64_t image, rs_arena *mem, const char **path,
                                 rs_err *err)
 {
@@ -133,7 +143,7 @@ rs_status rs_catalog_image_path(rs_archive *a, int64_t image, rs_arena *mem, con
     *path = NULL;
     rs_bind_int(&s, 1, image);
     if (rs_step(&s))
-        *path = rs_col_dup(&s, 0, mem);
+        *path = rs_catalog_path(a, &s, 0, mem);
     return rs_done(&s);
 }
 
@@ -234,7 +244,7 @@ rs_status rs_catalog_images(rs_archive *a, int64_t case_id, rs_arena *mem, rs_ca
             break;
         }
         ((rs_case_image *)rows)[(*n)++] = (rs_case_image){
-            .path = rs_col_dup(&s, 0, mem), .given = rs_col_dup(&s, 1, mem),
+            .path = rs_catalog_path(a, &s, 0, mem), .given = rs_col_dup(&s, 1, mem),
             .sha256 = rs_col_dup(&s, 2, mem), .view = rs_col_dup(&s, 3, mem),
             .width = (size_t)rs_col_int(&s, 4), .height = (size_t)rs_col_int(&s, 5),
             .hashed = !rs_col_null(&s, 6), .phash = (uint64_t)rs_col_int(&s, 6)};

@@ -46,6 +46,8 @@ rs_status rs_put_words(rs_archive *a, int64_t case_id, const rs_case *c, rs_aren
                        rs_err *err);
 /* The vectors of all whole cases, from those of their parts. Inside a transaction. */
 rs_status rs_put_case_vectors(rs_archive *a, rs_err *err);
+/* A column that is an image's path, as it goes out: absolute (files_int.h). As rs_col_dup. */
+const char *rs_catalog_path(const rs_archive *a, rs_stmt *s, int at, rs_arena *mem);
 /* The path of one image. */
 rs_status rs_catalog_image_path(rs_archive *a, int64_t image, rs_arena *mem, const char **path,
                                 rs_err *err);

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/random.h"
 #include "embeddings/half.h"
-#include "engine/archive_int.h"
+#include "engine/catalog.h"
 #include "engine/fold.h"
 #include "engine/strmap.h"
 
@@ -336,7 +336,7 @@ static rs_status add_images(rs_archive *a, matrix *m, rs_census_case *c, uint32_
     c->first_image = m->n;
     rs_bind_int(&s, 1, c->id);
     while (rs_step(&s) && (halves = halves_of(a, &s, m->dim, c))) {
-        const rs_census_image im = {of, rs_col_dup(&s, 1, m->mem), rs_col_dup(&s, 2, m->mem),
+        const rs_census_image im = {of, rs_catalog_path(a, &s, 1, m->mem), rs_col_dup(&s, 2, m->mem),
                                     (uint64_t)rs_col_int(&s, 3), !rs_col_null(&s, 3)};
         if (!im.path || !add_row(m, halves, &im)) {
             rs_stmt_nomem(&s);

@@ -15,6 +15,7 @@
 #include "embeddings/half.h"
 #include "engine/columns.h"
 #include "engine/dates.h"
+#include "engine/files_int.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -63,6 +64,27 @@ static rs_status check_region(const rs_archive *a, const rs_case *c, size_t imag
     return check_vector(a, c, "region of image", image, r->vector, err);
 }
 
+/* An image whose file is the archive's own: named by its digest, and there. */
+static rs_status check_own(const rs_archive *a, const rs_case *c, size_t i, rs_err *err)
+{
+    const rs_case_image *im = &c->images[i];
+    const char *stored = rs_files_stored(a, im->path), *digest = rs_files_digest(stored);
+
+    if (!digest)
+        return RS_OK;
+    if (stored == im->path)
+        return rs_fail(err, RS_EARG, "case '%.100s': image %zu: %s, wanted an absolute path", c->key, i,
+                       stored);
+    if (im->sha256 && (strlen(im->sha256) != RS_DIGEST_DIGITS ||
+                       strncmp(im->sha256, digest, RS_DIGEST_DIGITS) != 0))
+        return rs_fail(err, RS_EARG, "case '%.100s': image %zu: sha256 %.64s of a file that is named"
+                       " %.64s", c->key, i, im->sha256, digest);
+    if (!rs_files_there(a, stored))
+        return rs_fail(err, RS_ENOENT, "case '%.100s': image %zu: the archive has no %s", c->key, i,
+                       stored);
+    return RS_OK;
+}
+
 static rs_status check_parts(const rs_archive *a, const rs_case *c, rs_err *err)
 {
     rs_status st = RS_OK;
@@ -76,7 +98,8 @@ static rs_status check_parts(const rs_archive *a, const rs_case *c, rs_err *err)
     for (size_t i = 0; st == RS_OK && i < c->n_images; i++) {
         if (!c->images[i].path)
             return rs_fail(err, RS_EARG, "case '%.100s': image %zu: has no path", c->key, i);
-        st = check_vector(a, c, "image", i, c->images[i].vector, err);
+        if ((st = check_own(a, c, i, err)) == RS_OK)
+            st = check_vector(a, c, "image", i, c->images[i].vector, err);
         for (size_t k = 0; st == RS_OK && k < c->images[i].n_regions; k++)
             st = check_region(a, c, i, &c->images[i].regions[k], err);
     }
@@ -291,14 +314,16 @@ static rs_status put_images(rs_archive *a, int64_t id, const rs_case *c, rs_aren
 
     for (size_t i = 0; st == RS_OK && i < c->n_images; i++) {
         const rs_case_image *im = &c->images[i];
+        const char *stored = rs_files_stored(a, im->path), *digest = rs_files_digest(stored);
         rs_stmt s = rs_db_use(a->db,
             "INSERT INTO images(case_id, ordinal, path, given, sha256, view, width, height, phash)"
             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", err);
         rs_bind_int(&s, 1, id);
         rs_bind_int(&s, 2, (int64_t)i);
-        rs_bind_text(&s, 3, im->path);
+        rs_bind_text(&s, 3, stored);
         rs_bind_text(&s, 4, im->given);
-        rs_bind_text(&s, 5, im->sha256);
+        rs_bind_text_n(&s, 5, digest ? digest : im->sha256,
+                       digest ? RS_DIGEST_DIGITS : im->sha256 ? strlen(im->sha256) : 0);
         bind_valid(&s, 6, im->view, mem);
         rs_bind_int(&s, 7, (int64_t)im->width);
         rs_bind_int(&s, 8, (int64_t)im->height);

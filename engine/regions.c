@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "embeddings/regions.h"
+#include "engine/catalog.h"
 #include "engine/regions.h"
 
 /* ---- The archive's choice -------------------------------------------- */
@@ -74,7 +75,7 @@ rs_status rs_region_evidence(rs_archive *a, int64_t region, rs_arena *mem, rs_fo
 
     rs_bind_int(&s, 1, region);
     if (rs_step(&s)) {
-        f->image = rs_col_dup(&s, 0, mem);
+        f->image = rs_catalog_path(a, &s, 0, mem);
         f->boxed = true;
         for (int k = 0; k < 4; k++)
             f->box[k] = rs_col_real(&s, 1 + k);
