@@ -55,4 +55,5 @@ void rs_exchange_forget(rs_exchange *x)
     x->shown = NULL;
     x->n_shown = x->shown_cap = 0;
     x->audit_failed = false;
+    x->view = RS_VIEW_NONE;
 }

@@ -2,6 +2,7 @@
  *
  *   radscout_requests_total{route="/v1/search",status="200"}
  *   radscout_stage_seconds{stage="search"}      histogram; stages: queue, encode, search, write
+ *   radscout_renditions_total{result="cached"}   of images; or "made"
  *   radscout_queue_depth, _connections, _archive_generation{index}, _archive_cases,
  *   process_resident_memory_bytes, process_open_fds
  *
@@ -40,6 +41,7 @@ typedef struct {
     uint64_t requests[RS_METRICS_ROUTES][500];
     rs_histogram stage[RS_STAGES];
     uint64_t refused_connections, dropped_jobs, timeouts;
+    uint64_t renditions_cached, renditions_made;
     uint64_t connections_total;
     /* Set before writing: */
     size_t   connections, waiting, running, streams;
