@@ -7,6 +7,7 @@
 #include "scratch.h"
 
 #include <math.h>
+#include <png.h>
 
 static rs_image made(rs_rendition r, const rs_grey_window *w, const void *bytes, size_t len)
 {
@@ -244,6 +245,56 @@ static void test_range(void **state)
     rs_image_clear(&im);
 }
 
+static void on_write(png_structp png, png_bytep bytes, size_t n)
+{
+    rs_buf_append(png_get_io_ptr(png), bytes, n);
+}
+
+static void on_flush(png_structp png) { (void)png; }
+
+/* An interlaced file is the same renditions, byte for byte. */
+static void test_interlaced(void **state)
+{
+    static const rs_grey_window window = {600, 900};
+    rs_image im = picture(3, 301, 203, 1, 16);
+    rs_buf b = {0};
+    rs_err err = {0};
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    png_bytep rows[203];
+    char *plain;
+    size_t plain_len;
+
+    (void)state;
+    for (size_t y = 0; y < 203; y++)
+        rows[y] = (png_bytep)((uint16_t *)im.pixels + y * 301);
+    png_set_write_fn(png, &b, on_write, on_flush);
+    png_set_IHDR(png, info, 301, 203, 16, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_ADAM7,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    png_set_swap(png);
+    png_write_image(png, rows);
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    ok(rs_image_to_png(&plain, &plain_len, &im, &err), &err);
+    for (int r = 0; r <= RS_RENDITIONS; r++) {
+        const rs_rendition kind = r < RS_RENDITIONS ? (rs_rendition)r : RS_RENDITION_DISPLAY;
+        char *a, *c;
+        size_t n, m;
+        ok(rs_rendition_make(&a, &n, kind, r < RS_RENDITIONS ? NULL : &window, b.data, b.len,
+                             &err), &err);
+        ok(rs_rendition_make(&c, &m, kind, r < RS_RENDITIONS ? NULL : &window, plain, plain_len,
+                             &err), &err);
+        assert_int_equal(n, m);
+        assert_memory_equal(a, c, n);
+        rs_free(a);
+        rs_free(c);
+    }
+    rs_free(plain);
+    rs_buf_clear(&b);
+    rs_image_clear(&im);
+}
+
 /* ---- Windows --------------------------------------------------------- */
 
 /* C.11.2.1.2.1, as it stands there. */
@@ -352,7 +403,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resize),  cmocka_unit_test(test_scaled_jpeg),
         cmocka_unit_test(test_sizes),   cmocka_unit_test(test_gray16),
-        cmocka_unit_test(test_range),   cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_range),   cmocka_unit_test(test_interlaced),
+        cmocka_unit_test(test_windows),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
