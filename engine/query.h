@@ -123,6 +123,10 @@ typedef struct {
      * Without it a text that has no vector is searched by BM25 only. */
     const rs_encoder *encoder;
     rs_pool          *pool;        /* for encoding; may be NULL */
+    /* Texts to vectors [n x d] in the encoder's place, from its own: for who remembers them.
+     * NULL: the encoder is asked. */
+    rs_status (*encode)(void *ctx, const char *const *texts, size_t n, float *out, rs_err *err);
+    void       *encode_ctx;
 
     const char *filter;            /* "modality:CT and not age:..40", see filter.h; NULL: all */
     const char *access;            /* another, of what the asker may see at all; NULL: all. It
@@ -158,6 +162,11 @@ typedef struct {
 rs_query rs_query_default(void);
 /* Another part, of weight 1; NULL where there are RS_QUERY_MAX_PARTS. */
 rs_query_part *rs_query_add(rs_query *q);
+
+/* What of a text part the encoder is given: the text without operators and words ruled out; ""
+ * where nothing is left. In `mem`. */
+rs_status rs_query_plain(rs_archive *a, const char *text, rs_arena *mem, const char **plain,
+                         rs_err *err);
 
 /* Bytes [begin, end) of a text. */
 typedef struct { size_t begin, end; } rs_span;

@@ -135,7 +135,19 @@ static rs_status encode_texts(rs_search_state *s)
         if (!add(s, &s->texts, row, p->weight))
             return no_memory(s);
     }
+    if (n && q->encode)
+        return q->encode(q->encode_ctx, texts, n, x, s->err);
     return n ? rs_encoder_texts(q->encoder, texts, n, q->pool, x, NULL, s->err) : RS_OK;
+}
+
+rs_status rs_query_plain(rs_archive *a, const char *text, rs_arena *mem, const char **plain,
+                         rs_err *err)
+{
+    rs_text_query q;
+    rs_status st = rs_text_query_compile(a->text, text, RS_WORDS_READ, mem, &q, err);
+
+    *plain = st == RS_OK ? q.plain : "";
+    return st;
 }
 
 /* ---- Images ---------------------------------------------------------- */

@@ -332,6 +332,7 @@ static rs_status look(asking *a, rs_worker *w, rs_err *err)
     rs_status st;
 
     x->asked = rs_api_asked(&x->mem, &a->k.request.search.query);
+    rs_exchange_query(x, w, &a->k.request.search.query);
     st = rs_ask_find(&a->k, w, x->grant.access, left(a), &x->mem, err);
     for (size_t i = 0; st == RS_OK && i < c->n; i++) {
         rs_exchange_shows(x, c->items[i].key);

@@ -112,8 +112,7 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
         double left = x->until_s - rs_now_s();
         if (s->deadline_s > 0 && s->deadline_s < left)
             left = s->deadline_s;
-        s->query.encoder = w->service->encoder;
-        s->query.access = x->grant.access;
+        rs_exchange_query(x, w, &s->query);
         x->asked = rs_api_asked(&x->mem, &s->query);
         s->query.deadline_s = left > 0.001 ? left : 0.001;
         st = rs_search(w->archive, &s->query, &x->mem, &r, &err);

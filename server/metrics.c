@@ -89,6 +89,12 @@ void rs_metrics_write(const rs_metrics *m, const char *const *route_names, rs_bu
             (double)m->refused_connections);
     put_one(out, "radscout_event_streams", "gauge", "Connections that listen to events.",
             (double)m->streams);
+    rs_buf_printf(out, "# HELP radscout_query_texts_total Texts of queries, by where their vectors "
+                  "came from.\n# TYPE radscout_query_texts_total counter\n"
+                  "radscout_query_texts_total{vector=\"kept\"} %" PRIu64 "\n"
+                  "radscout_query_texts_total{vector=\"ahead\"} %" PRIu64 "\n"
+                  "radscout_query_texts_total{vector=\"alone\"} %" PRIu64 "\n",
+                  m->texts_kept, m->texts_ahead, m->texts_alone);
     put_one(out, "radscout_queue_depth", "gauge", "Jobs waiting for a worker.", (double)m->waiting);
     put_one(out, "radscout_jobs_running", "gauge", "Jobs being worked on.", (double)m->running);
     put_one(out, "radscout_jobs_dropped_total", "counter", "Jobs whose client went away.",

@@ -3,6 +3,8 @@
  *   radscout_requests_total{route="/v1/search",status="200"}
  *   radscout_stage_seconds{stage="search"}      histogram; stages: queue, encode, search, write
  *   radscout_renditions_total{result="cached"}   of images; or "made"
+ *   radscout_query_texts_total{vector="kept"}   remembered; "ahead": encoded with those of
+ *                                               others; "alone"
  *   radscout_queue_depth, _connections, _archive_generation{index}, _archive_cases,
  *   process_resident_memory_bytes, process_open_fds
  *
@@ -43,6 +45,7 @@ typedef struct {
     uint64_t refused_connections, dropped_jobs, timeouts;
     uint64_t renditions_cached, renditions_made;
     uint64_t connections_total;
+    uint64_t texts_kept, texts_ahead, texts_alone;     /* of queries, by where vectors came from */
     /* Set before writing: */
     size_t   connections, waiting, running, streams;
     int64_t  image_generation, passage_generation;

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "server/routes.h"
 
+#include "server/ahead.h"
 #include "server/api.h"
 #include "server/metrics.h"
 
@@ -29,11 +30,11 @@ const rs_route rs_routes[] = {
      .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
     {RS_HTTP_GET, "/v1/facets", .work = rs_api_facets,
      .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
-    {RS_HTTP_POST, "/v1/search", .work = rs_api_search,
+    {RS_HTTP_POST, "/v1/search", .work = rs_api_search, .ahead = rs_ahead_search,
      .takes_body = true, .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
-    {RS_HTTP_POST, "/v1/context", .work = rs_api_context,
+    {RS_HTTP_POST, "/v1/context", .work = rs_api_context, .ahead = rs_ahead_search,
      .takes_body = true, .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
-    {RS_HTTP_POST, "/v1/ask", .work = rs_api_ask,
+    {RS_HTTP_POST, "/v1/ask", .work = rs_api_ask, .ahead = rs_ahead_search,
      .takes_body = true, .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
     {RS_HTTP_GET, "/v1/cases/{key}", .work = rs_api_case,
      .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},

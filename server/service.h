@@ -16,6 +16,7 @@
 #include "engine/prompts.h"
 #include "server/generators.h"
 #include "server/renditions.h"
+#include "server/text_vectors.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +32,7 @@ typedef struct {
     rs_renditions    *renditions;    /* of images, on the disk; may be NULL */
     const char       *prompts;       /* folder of templates; NULL: those built in */
     const rs_generators *generators; /* NULL: the one built in */
+    rs_text_vectors  *texts;         /* of queries, remembered; may be NULL */
 } rs_service;
 
 typedef struct {
