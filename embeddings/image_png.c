@@ -261,7 +261,8 @@ static rs_status encode(char **bytes, size_t *len, const rs_image *im, bool quic
     job.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning,
                                         &job, on_malloc, on_free);
     job.info = job.png ? png_create_info_struct(job.png) : NULL;
-    st = job.info ? encode_guarded(&job, im, quick, err) : rs_fail(err, RS_ENOMEM, "PNG: no memory");
+    st = job.info ? encode_guarded(&job, im, quick, err)
+                  : rs_fail(err, RS_ENOMEM, "PNG: no memory");
     png_destroy_write_struct(&job.png, &job.info);
     if (st == RS_OK) {
         *len = job.out.len;

@@ -249,7 +249,8 @@ typedef struct {
 
 /* Everything in *out lives in `mem`. No hits is RS_OK. RS_EARG: nothing asked, k 0, a
  * vector that is not finite, a filter that cannot be read. RS_ENOENT: `like` names no case, or
- * like_image no image of it that has a vector. RS_EMISMATCH: another encoder. RS_ECANCEL: deadline_s is over. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
+ * like_image no image of it that has a vector. RS_EMISMATCH: another encoder. RS_ECANCEL:
+ * deadline_s is over. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
 rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *out, rs_err *err);
 
 /* `e->text` with `before` and `after` around each match; in `mem`; NULL on OOM. */

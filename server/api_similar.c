@@ -80,7 +80,7 @@ void rs_api_similar(rs_exchange *x, rs_worker *w)
     rs_query_add(q)->like = x->arg[0];
     if (read_parameters(x, q)) {
         const double left = x->until_s - begin;
-        q->access = x->grant.access;
+        rs_exchange_query(x, w, q);
         q->deadline_s = left > 0.001 ? left : 0.001;
         x->asked = rs_api_asked(&x->mem, q);
         if (rs_search(w->archive, q, &x->mem, &r, &err) == RS_OK)

@@ -350,7 +350,7 @@ static void test_windows(void **state)
     }
     rs_image_clear(&im);
     rs_image_clear(&source);
-    for (int i = 0; i < 2; i++) {                        /* nothing is kept, and ranges are served */
+    for (int i = 0; i < 2; i++) {                        /* nothing is kept; ranges too */
         a = ask_view(v.port, GREY8, "display?window=-5%2C20", "Range: bytes=0-9\r\n");
         assert_int_equal(a.status, 206);
         assert_int_equal(a.body_len, 10);
