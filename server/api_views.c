@@ -106,10 +106,13 @@ static bool is_still_there(view *v)
     return there;
 }
 
+/* Asked before too: what an erasure's look finds meanwhile counts as not erased. */
 static void keep(view *v, const char *path, const rs_buf *bytes)
 {
     rs_renditions *r = v->w->service->renditions;
 
+    if (!is_still_there(v))
+        return;
     rs_renditions_keep(r, path, bytes->data, bytes->len);
     if (!is_still_there(v))
         rs_renditions_drop(r, path);

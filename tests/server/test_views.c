@@ -649,6 +649,81 @@ static void test_erased(void **state)
     end(&v);
 }
 
+/* Cases are erased while their renditions are being made: none stays, whoever was first. */
+enum { RACES = 24 };
+static char race_path[RACES][160], race_sha[RACES][RS_SHA256_HEX];
+static atomic_int racing;
+
+static void *ask_race(void *arg)
+{
+    while (atomic_load(&racing) < RACES) {
+        char request[128];
+        int fd = dial(*(int *)arg);
+        char some[4096];
+        snprintf(request, sizeof request, "GET /v1/images/race-%d/0/display HTTP/1.1\r\n"
+                 "Host: localhost\r\nConnection: close\r\n\r\n", atomic_load(&racing));
+        say(fd, request);
+        while (hear_some(fd, some, sizeof some, WAIT_MS) > 0)
+            ;
+        close(fd);
+    }
+    return NULL;
+}
+
+static void put_race(rs_archive *a, int i)
+{
+    rs_image im = picture(400 + (size_t)i, 500, 1, 8);
+    float x[DIM] = {1};
+    char key[16], *png;
+    rs_case_image image = {.path = race_path[i], .sha256 = race_sha[i], .width = 1, .height = 1,
+                           .vector = x};
+    const rs_case c = {.key = key, .source = "test", .age_years = -1, .digest = "d",
+                       .images = &image, .n_images = 1};
+    rs_err err = {0};
+    size_t len;
+
+    snprintf(key, sizeof key, "race-%d", i);
+    snprintf(race_path[i], sizeof race_path[i], "%s/%s.png", files, key);
+    ok(rs_image_to_png(&png, &len, &im, &err), &err);
+    ok(rs_file_write(race_path[i], png, len, &err), &err);
+    ok(rs_sha256_of(race_sha[i], png, len, &err), &err);
+    rs_free(png);
+    rs_image_clear(&im);
+    put_one(a, &c);
+}
+
+static void test_erased_meanwhile(void **state)
+{
+    rs_archive *a = open_archive(serve_folder, RS_ARCHIVE_WRITE);
+    pthread_t thread[2];
+    size_t n = 0;
+    served v;
+
+    (void)state;
+    for (int i = 0; i < RACES; i++)
+        put_race(a, i);
+    begin(&v);
+    atomic_store(&racing, 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, ask_race, &v.port), 0);
+    for (int i = 0; i < RACES; i++) {
+        char key[16];
+        const char *const keys[] = {key};
+        rs_erasure proof;
+        rs_err err = {0};
+        snprintf(key, sizeof key, "race-%d", i);
+        pause_ms(i * 2);
+        rs_archive_erase(a, keys, 1, &proof, &err);      /* a reader may be in its way */
+        atomic_fetch_add(&racing, 1);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    end(&v);
+    rs_archive_close(a);
+    bytes_kept(in_archive("renditions"), &n);
+    assert_int_equal(n, 0);
+}
+
 /* Memory runs out at any moment: that request fails, or is answered, and the next is whole. */
 static void test_out_of_memory(void **state)
 {
@@ -687,7 +762,7 @@ int main(void)
         cmocka_unit_test(test_cache),      cmocka_unit_test(test_read_only),
         cmocka_unit_test(test_bound),      cmocka_unit_test(test_crowd),
         cmocka_unit_test(test_wrong),      cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_erased),
+        cmocka_unit_test(test_erased),     cmocka_unit_test(test_erased_meanwhile),
     };
     return cmocka_run_group_tests(tests, make_archive, drop_archive);
 }
