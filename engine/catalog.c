@@ -99,6 +99,35 @@ rs_status rs_catalog_vectors(rs_archive *a, rs_kind kind, int64_t case_id, rs_ar
     return rs_done(&s);
 }
 
+rs_status rs_catalog_image_vector(rs_archive *a, int64_t case_id, size_t n, rs_arena *mem,
+                                  float **x, rs_err *err)
+{
+    const size_t dim = a->encoder.dim;
+    rs_stmt s = rs_db_use(a->db,
+        "SELECT v.vector FROM images i JOIN image_vectors v ON v.id = i.id"
+        " WHERE i.case_id = ?1 AND i.ordinal = ?2", err);
+    size_t len;
+    rs_status st;
+
+    *x = NULL;
+    rs_bind_int(&s, 1, case_id);
+    rs_bind_int(&s, 2, (int64_t)n);
+    if (rs_step(&s)) {
+        const void *blob = rs_col_blob(&s, 0, &len);
+        if (!blob || len != 2 * dim)
+            s.status = rs_fail(err, RS_ECORRUPT, "%s: case %lld: a vector of %zu bytes, wanted %zu",
+                               rs_db_path(a->db), (long long)case_id, len, 2 * dim);
+        else if (!(*x = rs_new(mem, float, dim)))
+            rs_stmt_nomem(&s);
+        else
+            rs_half_unpack(*x, blob, dim);
+    }
+    st = rs_done(&s);
+    if (st == RS_OK && !*x)
+        return rs_fail(err, RS_ENOENT, "the case has no image %zu that can be compared", n);
+    return st;
+}
+
 const char *rs_catalog_path(const rs_archive *a, rs_stmt *s, int at, rs_arena *mem)
 {
     const char *stored = rs_col_text(s, at), *path = NULL;

@@ -105,6 +105,7 @@ typedef struct {
                                       best given so, rs_intake_files does what indexing did; or */
     const float    *vector;        /* [dim], ready: the text's beside a text, else an image's */
     const char     *like;          /* a case's key; it is not among its own hits */
+    size_t          like_image;    /* of that case only this image, from 1; 0: all of the case */
     bool            boxed;         /* of the image, only this part: x0 y0 x1 y1 as fractions */
     double          box[4];        /* of its width and height. A region; needs `image`. The
                                       whole image is looked for too, unless its weight is
@@ -247,8 +248,9 @@ typedef struct {
 } rs_result;
 
 /* Everything in *out lives in `mem`. No hits is RS_OK. RS_EARG: nothing asked, k 0, a
- * vector that is not finite, a filter that cannot be read. RS_ENOENT: `like` names no case. RS_EMISMATCH: another
- * encoder. RS_ECANCEL: deadline_s is over. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
+ * vector that is not finite, a filter that cannot be read. RS_ENOENT: `like` names no case, or
+ * like_image no image of it that has a vector. RS_EMISMATCH: another encoder. RS_ECANCEL:
+ * deadline_s is over. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
 rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *out, rs_err *err);
 
 /* `e->text` with `before` and `after` around each match; in `mem`; NULL on OOM. */

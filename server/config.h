@@ -38,6 +38,7 @@
     N(idle_ms,       60000,    10, 3600000)      /* a connection may wait for a request     */ \
     N(write_ms,      30000,    10, 3600000)      /* a client may read nothing               */ \
     N(drain_ms,      20000,    0,  3600000)      /* after SIGTERM, for what is under way    */ \
+    N(renditions_mb, 1024,     0,  10000000)     /* fixed: kept on the disk; 0: none        */ \
     T(generators,    "", 1024)                   /* fixed: a file, see generators.h         */ \
     T(prompts,       "", 1024)                   /* fixed: a folder of templates            */ \
     N(answers,       16,       1,  10000)        /* with generators at once                 */ \

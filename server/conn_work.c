@@ -102,6 +102,8 @@ void rs_conn_begin_exchange(rs_conn *c)
 static void count_stages(rs_metrics *m, const rs_exchange *x)
 {
     rs_metrics_stage(m, RS_STAGE_QUEUE, x->job.begun_s - x->job.queued_s);
+    m->renditions_cached += x->view == RS_VIEW_CACHED;
+    m->renditions_made += x->view == RS_VIEW_MADE;
     m->texts_kept += x->texts.kept;
     m->texts_ahead += x->texts.ahead;
     m->texts_alone += x->texts.alone;

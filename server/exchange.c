@@ -66,5 +66,6 @@ void rs_exchange_forget(rs_exchange *x)
     x->shown = NULL;
     x->n_shown = x->shown_cap = 0;
     x->audit_failed = false;
+    x->view = RS_VIEW_NONE;
     x->texts = (rs_text_use){0};
 }

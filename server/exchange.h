@@ -29,6 +29,9 @@ typedef struct rs_exchange rs_exchange;
 
 enum { RS_ROUTE_ARGS = 2 };
 
+/* Where a rendition came from, for the metrics. */
+typedef enum { RS_VIEW_NONE, RS_VIEW_CACHED, RS_VIEW_MADE } rs_view_origin;
+
 /* What can be asked for. One of `loop` (quick, on the loop's thread), `work` and `write` (which
  * changes the archive) is there. A row says who may ask: a row that does not is for nobody. */
 typedef struct {
@@ -78,6 +81,7 @@ struct rs_exchange {
     void           *state;                 /* of `later` */
     rs_text_use     texts;                 /* how those of the query got their vectors */
     double          encode_s, search_s;    /* of the worker; negative: did not happen */
+    rs_view_origin  view;                  /* of the worker */
 };
 
 /* For handlers: the answer shows that case; `key` outlives the exchange or

@@ -80,6 +80,11 @@ void rs_metrics_write(const rs_metrics *m, const char *const *route_names, rs_bu
             (double)m->dropped_jobs);
     put_one(out, "radscout_timeouts_total", "counter", "Clients too slow, and deadlines passed.",
             (double)m->timeouts);
+    rs_buf_printf(out, "# HELP radscout_renditions_total Images made smaller for looking at.\n"
+                  "# TYPE radscout_renditions_total counter\n"
+                  "radscout_renditions_total{result=\"cached\"} %" PRIu64 "\n"
+                  "radscout_renditions_total{result=\"made\"} %" PRIu64 "\n",
+                  m->renditions_cached, m->renditions_made);
     rs_buf_printf(out, "# HELP radscout_archive_generation Generation of the vector caches.\n"
                   "# TYPE radscout_archive_generation gauge\n"
                   "radscout_archive_generation{index=\"image\"} %" PRId64 "\n"

@@ -2,6 +2,7 @@
  *
  *   radscout_requests_total{route="/v1/search",status="200"}
  *   radscout_stage_seconds{stage="search"}      histogram; stages: queue, encode, search, write
+ *   radscout_renditions_total{result="cached"}   of images; or "made"
  *   radscout_query_texts_total{vector="kept"}   remembered; "ahead": encoded with those of
  *                                               others; "alone"
  *   radscout_generator_*                        see generator_counts.h
@@ -40,6 +41,7 @@ typedef struct {
     uint64_t requests[RS_METRICS_ROUTES][500];
     rs_histogram stage[RS_STAGES];
     uint64_t refused_connections, dropped_jobs, timeouts;
+    uint64_t renditions_cached, renditions_made;
     uint64_t connections_total;
     uint64_t texts_kept, texts_ahead, texts_alone;     /* of queries, by where vectors came from */
     rs_generator_counts generators[RS_GENERATORS_MAX];

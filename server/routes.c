@@ -38,6 +38,8 @@ const rs_route rs_routes[] = {
      .takes_body = true, .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
     {RS_HTTP_GET, "/v1/cases/{key}", .work = rs_api_case,
      .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
+    {RS_HTTP_GET, "/v1/cases/{key}/similar", .work = rs_api_similar,
+     .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
     {RS_HTTP_GET, "/v1/images/{key}/{n}", .work = rs_api_image,
      .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
     {RS_HTTP_GET, "/v1/judgments", .work = rs_api_judgments,
@@ -46,6 +48,12 @@ const rs_route rs_routes[] = {
      .takes_body = true, .role = RS_ROLE_EDUCATOR, .audit = RS_AUDIT_CHANGE},
     {RS_HTTP_DELETE, "/v1/judgments/{id}", .write = rs_api_judgment_remove,
      .role = RS_ROLE_EDUCATOR, .audit = RS_AUDIT_CHANGE},
+    {RS_HTTP_GET, "/v1/images/{key}/{n}/thumbnail", .work = rs_api_thumbnail,
+     .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
+    {RS_HTTP_GET, "/v1/images/{key}/{n}/display", .work = rs_api_display,
+     .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
+    {RS_HTTP_GET, "/v1/images/{key}/{n}/gray16", .work = rs_api_gray16,
+     .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
     {0},
 };
 _Static_assert(sizeof rs_routes / sizeof *rs_routes <= RS_METRICS_ROUTES, "a counter a route");

@@ -323,6 +323,29 @@ static rs_log_level log_level(const rs_config *c)
 }
 
 /* What a running server cannot change stays, and the log says so. */
+static void keep_fixed(rs_config *new, const rs_config *old)
+{
+#define FIXED(name) {#name, offsetof(rs_config, name), sizeof old->name}
+    static const struct { const char *name; size_t at, size; } fixed[] = {
+        FIXED(bind), FIXED(port), FIXED(workers), FIXED(queue), FIXED(write_queue),
+        FIXED(together), FIXED(generators), FIXED(prompts), FIXED(renditions_mb)};
+#undef FIXED
+    rs_buf names = {0};
+
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+        char *to = (char *)new + fixed[i].at;
+        const char *from = (const char *)old + fixed[i].at;
+        if (memcmp(to, from, fixed[i].size) == 0)
+            continue;
+        memcpy(to, from, fixed[i].size);
+        rs_buf_printf(&names, "%s%s", names.len ? ", " : "", fixed[i].name);
+    }
+    if (names.len)
+        rs_log_event(RS_LOG_WARN, "settings need a restart", "settings", names.data,
+                     (const char *)NULL);
+    rs_buf_clear(&names);
+}
+
 static void take_config(rs_server *s, const rs_config *new)
 {
     const rs_config old = s->config;
@@ -332,23 +355,9 @@ static void take_config(rs_server *s, const rs_config *new)
         rs_log_open(*new->log ? new->log : NULL, &err) != RS_OK)
         rs_log_error(RS_LOG_ERROR, "log not opened", &err);
     s->config = *new;
-    memcpy(s->config.bind, old.bind, sizeof old.bind);
-    s->config.port = old.port;
-    s->config.workers = old.workers;
-    s->config.queue = old.queue;
-    s->config.write_queue = old.write_queue;
-    s->config.together = old.together;
-    memcpy(s->config.generators, old.generators, sizeof old.generators);
-    memcpy(s->config.prompts, old.prompts, sizeof old.prompts);
+    keep_fixed(&s->config, &old);
     rs_security_configure(s, &old);
     rs_log_set_level(log_level(new));
-    if (new->port != old.port || strcmp(new->bind, old.bind) != 0 || new->workers != old.workers ||
-        new->queue != old.queue || new->write_queue != old.write_queue ||
-        new->together != old.together ||
-        strcmp(new->generators, old.generators) != 0 ||
-        strcmp(new->prompts, old.prompts) != 0)
-        rs_log_event(RS_LOG_WARN, "settings need a restart", "settings",
-                     "bind, port, workers, queue, write_queue, together, generators, prompts", (const char *)NULL);
     rs_log_event(RS_LOG_INFO, "settings read again", (const char *)NULL);
 }
 

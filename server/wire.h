@@ -22,6 +22,7 @@ typedef struct {
     bool facts;                    /* of a hit's case: modality, findings ... */
     /* What to call image `path` of case `key`; NULL: its path. May return NULL. */
     const char *(*image)(void *ctx, const char *key, const char *path);
+    const char *thumbnail;         /* behind that, the URL of its thumbnail; NULL: it has none */
     void *ctx;
 } rs_wire;
 

@@ -45,8 +45,9 @@ static rs_status open_log(const rs_config *config, rs_err *err)
     return *config->log ? rs_log_open(config->log, err) : RS_OK;
 }
 
-/* The encoder and the lexicon that the archive's workers share. */
-static rs_status open_service(rs_cli *c, rs_service *s, rs_encoder **e, rs_err *err)
+/* The encoder and the lexicon that the archive's workers share, and `kept_mb` of renditions. */
+static rs_status open_service(rs_cli *c, rs_service *s, long long kept_mb, rs_encoder **e,
+                              rs_err *err)
 {
     rs_archive *a = NULL;
     rs_status st;
@@ -55,6 +56,8 @@ static rs_status open_service(rs_cli *c, rs_service *s, rs_encoder **e, rs_err *
         (st = rs_cli_lexicon(c, a, err)) != RS_OK ||
         (st = rs_model_open(e, c, a, NULL, err)) != RS_OK ||
         (st = rs_digests_new(&s->digests, err)) != RS_OK ||
+        (st = rs_renditions_new(&s->renditions, rs_cli_arg(c, 0), (uint64_t)kept_mb << 20, err)) !=
+            RS_OK ||
         (*e && (st = rs_text_vectors_new(&s->texts, *e, err)) != RS_OK))
         goto done;
     s->archive = rs_cli_arg(c, 0);
@@ -92,7 +95,7 @@ static rs_status serve(rs_cli *c, rs_server_plan *plan, rs_err *err)
 
     if ((st = open_log(&plan->config, err)) != RS_OK ||
         (st = open_generators(c, plan, &g, err)) != RS_OK ||
-        (st = open_service(c, &plan->service, &e, err)) != RS_OK ||
+        (st = open_service(c, &plan->service, plan->config.renditions_mb, &e, err)) != RS_OK ||
         (st = rs_server_new(&s, plan, err)) != RS_OK)
         goto done;
     snprintf(url, sizeof url, strchr(plan->config.bind, ':') ? "%s://[%s]:%d/" : "%s://%s:%d/",
@@ -105,6 +108,7 @@ static rs_status serve(rs_cli *c, rs_server_plan *plan, rs_err *err)
 done:
     rs_server_free(s);
     rs_digests_free(plan->service.digests);
+    rs_renditions_free(plan->service.renditions);
     rs_text_vectors_free(plan->service.texts);
     rs_generators_free(g);
     rs_encoder_close(e);
@@ -158,6 +162,8 @@ static const rs_option options[] = {
     {"together", 0, "N", "waiting texts that are encoded at once (default: what is measured\n"
                          "to pay; 1: never)"},
     {"write-queue", 0, "N", "requests that change the archive and may wait (default 16)"},
+    {"renditions-mb", 0, "N", "of thumbnails and the like kept in the archive's folder, 0: none\n"
+                              "(default 1024)"},
     {"deadline-ms", 0, "N", "of a request (default 10000)"},
     {"write-deadline-ms", 0, "N", "of one that changes the archive (default 120000)"},
     {"header-ms", 0, "N", "that a request's head may take (default 10000)"},

@@ -143,6 +143,22 @@ static void test_answers(void **state)
         {"/v1/cases/{key}", REQUEST("GET /v1/cases/nobody"), 404},
         {"/v1/images/{key}/{n}", REQUEST("GET /v1/images/nobody/0"), 404},
         {"/v1/images/{key}/{n}", REQUEST("GET /v1/images/case-37/9"), 404},
+        {"/v1/cases/{key}", REQUEST("GET /v1/cases/drawn"), 200},
+        {"/v1/cases/{key}/similar", REQUEST("GET /v1/cases/case-37/similar?k=5"), 200},
+        {"/v1/cases/{key}/similar", REQUEST("GET /v1/cases/drawn/similar?image=0"), 200},
+        {"/v1/cases/{key}/similar", REQUEST("GET /v1/cases/case-37/similar?k=0"), 400},
+        {"/v1/cases/{key}/similar", REQUEST("GET /v1/cases/nobody/similar"), 404},
+        {"/v1/images/{key}/{n}", REQUEST("GET /v1/images/drawn/0"), 200},
+        {"/v1/images/{key}/{n}/thumbnail", REQUEST("GET /v1/images/drawn/0/thumbnail"), 200},
+        {"/v1/images/{key}/{n}/thumbnail", REQUEST("GET /v1/images/drawn/1/thumbnail"), 422},
+        {"/v1/images/{key}/{n}/thumbnail", REQUEST("GET /v1/images/drawn/2/thumbnail"), 404},
+        {"/v1/images/{key}/{n}/display", REQUEST("GET /v1/images/drawn/0/display"), 200},
+        {"/v1/images/{key}/{n}/display",
+         REQUEST("GET /v1/images/drawn/0/display?window=40,400"), 200},
+        {"/v1/images/{key}/{n}/display", REQUEST("GET /v1/images/drawn/0/display?window=4"), 400},
+        {"/v1/images/{key}/{n}/display", REQUEST("GET /v1/images/nobody/0/display"), 404},
+        {"/v1/images/{key}/{n}/gray16", REQUEST("GET /v1/images/drawn/0/gray16"), 200},
+        {"/v1/images/{key}/{n}/gray16", REQUEST("GET /v1/images/drawn/1/gray16"), 422},
     };
     static const struct { const char *json; int status; } searches[] = {
         {"{\"text\":\"effusion\"}", 200},
@@ -236,6 +252,27 @@ static void test_judgments(void **state)
 
 /* ---- The archive ----------------------------------------------------- */
 
+/* A case with a picture, a file that is none, and one that is not there. */
+static void put_drawn(rs_archive *a)
+{
+    static char paths[2][96];
+    rs_image im = {0};
+    rs_err err = {0};
+    float x[DIM] = {1};
+    rs_case_image list[] = {{.path = paths[0], .width = 30, .height = 20, .vector = x},
+                            {.path = paths[1], .width = 30, .height = 20, .vector = x}};
+    const rs_case c = {.key = "drawn", .source = "test", .age_years = -1, .digest = "d",
+                       .images = list, .n_images = 2};
+
+    snprintf(paths[0], sizeof paths[0], "%s/drawn.png", serve_folder);
+    snprintf(paths[1], sizeof paths[1], "%s/page.png", serve_folder);
+    ok(rs_image_new(&im, 30, 20, 1, 16, &err), &err);
+    ok(rs_image_save_png(&im, paths[0], &err), &err);
+    ok(rs_file_write(paths[1], "<p>no picture</p>", 17, &err), &err);
+    rs_image_clear(&im);
+    put_one(a, &c);
+}
+
 static int make_archive(void **state)
 {
     rs_random rnd = rs_random_seed(3);
@@ -253,6 +290,7 @@ static int make_archive(void **state)
         make_case(&c, &rnd, i);
         put_one(a, &c.c);
     }
+    put_drawn(a);
     ok(rs_archive_rebuild(a, &err), &err);
     rs_archive_close(a);
     return 0;

@@ -30,11 +30,14 @@ static void test_text(void **state)
     rs_metrics_stage(m, RS_STAGE_SEARCH, 0.3);
     rs_metrics_stage(m, RS_STAGE_SEARCH, 60);
     m->image_generation = 7;
+    m->renditions_cached = 3;
     rs_metrics_write(m, names, &b);
     assert_non_null(strstr(b.data, "radscout_requests_total{route=\"/healthz\",status=\"200\"} "
                                    "2\n"));
     assert_non_null(strstr(b.data, "{route=\"/v1/cases/{key}\",status=\"404\"} 1\n"));
     assert_non_null(strstr(b.data, "{route=\"none\",status=\"400\"} 1\n"));
+    assert_non_null(strstr(b.data, "\nradscout_renditions_total{result=\"cached\"} 3\n"
+                                   "radscout_renditions_total{result=\"made\"} 0\n"));
     assert_non_null(strstr(b.data, "{stage=\"search\",le=\"0.0001\"} 1\n"));
     assert_non_null(strstr(b.data, "{stage=\"search\",le=\"0.0005\"} 1\n"));
     assert_non_null(strstr(b.data, "{stage=\"search\",le=\"0.001\"} 2\n"));
