@@ -33,6 +33,7 @@ struct rs_http_parser {
     uint64_t left;                 /* bytes of a body with Content-Length to come */
     chunk_state chunk;
     uint64_t chunk_left;
+    uint64_t chunk_sum;            /* the sizes of all chunks so far */
     unsigned chunk_digits;
     size_t   ext_bytes;
     int      status;
@@ -448,42 +449,46 @@ static bool chunk_byte(rs_http_parser *p, char c)
     return false;
 }
 
-/* How many of the n bytes belong to this body; false where they are not chunked. */
-static bool chunk_walk(rs_http_parser *p, const char *bytes, size_t n, size_t *taken)
+/* How many of the n bytes belong to this body. A size is judged when its line is complete, so
+ * that it does not matter how the bytes come: *taken ends there where it is too large. */
+static rs_http_state chunk_walk(rs_http_parser *p, const char *bytes, size_t n, size_t *taken,
+                                bool *large)
 {
     size_t i = 0;
 
-    while (i < n && p->chunk != CHUNK_END) {
+    while (i < n && p->chunk != CHUNK_END && !*large) {
         if (p->chunk == CHUNK_DATA) {
             size_t take = p->chunk_left < n - i ? (size_t)p->chunk_left : n - i;
             i += take;
             p->chunk_left -= take;
             if (p->chunk_left == 0)
                 p->chunk = CHUNK_DATA_CR;
-        } else if (!chunk_byte(p, bytes[i++])) {
-            return false;
+            continue;
         }
+        if (!chunk_byte(p, bytes[i++]))
+            return bad(p, 400, "The chunked body is malformed, or has trailer fields.");
+        if (p->chunk == CHUNK_DATA)
+            *large = (p->chunk_sum += p->chunk_left) > p->body_max;
     }
     *taken = i;
-    return true;
+    return RS_PARSE_MORE;
 }
 
 static rs_http_state feed_body(rs_http_parser *p, const char *bytes, size_t n, size_t *used)
 {
     size_t taken;
+    bool large = false;
     rs_http_state st;
 
     if (p->r.chunked) {
-        if (!chunk_walk(p, bytes, n, &taken))
-            return bad(p, 400, "The chunked body is malformed, or has trailer fields.");
-        if (p->r.body.len + p->chunk_left > p->body_max)
-            return bad(p, 413, "The body is larger than is taken here.");
+        if ((st = chunk_walk(p, bytes, n, &taken, &large)) != RS_PARSE_MORE)
+            return st;
     } else {
         taken = p->left < n ? (size_t)p->left : n;
         p->left -= taken;
     }
     st = second_reading(p, bytes, taken, p->r.chunked ? p->chunk == CHUNK_END : p->left == 0);
-    if (st != RS_PARSE_BAD && p->r.body.len > p->body_max)
+    if (st != RS_PARSE_BAD && (large || p->r.body.len > p->body_max))
         return bad(p, 413, "The body is larger than is taken here.");
     *used += taken;
     p->done = st == RS_PARSE_DONE;
@@ -524,7 +529,7 @@ void rs_http_parser_reset(rs_http_parser *p)
     p->line = p->lines = 0;
     p->blank_skipped = p->head_done = p->done = p->llhttp_done = false;
     p->body_max = 0;
-    p->left = p->chunk_left = 0;
+    p->left = p->chunk_left = p->chunk_sum = 0;
     p->chunk_digits = 0;
     p->ext_bytes = 0;
     p->status = 0;

@@ -38,21 +38,21 @@ static size_t citation(const char *s, size_t n, bool *within)
     return s[len] == ']' && digits ? len + 1 : 0;
 }
 
+/* What is kept is read, not what came: "[9[9]]" without its inner one is another. */
 void rs_citations_limit(char *text, size_t n)
 {
     char *to = text;
 
-    while (*text) {
+    for (const char *from = text; *from; from++) {
+        char *open = to;
         bool within;
-        size_t len = *text == '[' ? citation(text, n, &within) : 0;
-        if (len && !within) {
-            text += len;
+        *to++ = *from;
+        if (*from != ']')
             continue;
-        }
-        len = len ? len : 1;
-        memmove(to, text, len);
-        to += len;
-        text += len;
+        while (open > text && strchr("0123456789 ,;-", open[-1]))
+            open--;
+        if (open > text && *--open == '[' && citation(open, n, &within) && !within)
+            to = open;
     }
     *to = '\0';
 }
@@ -105,17 +105,22 @@ static int tag_at(const char *s)
     return maybe ? -1 : TAGS;
 }
 
-/* The bracket at s ends within sight: its length; 0: not yet; 1: it is just a sign. One that begins
- * as a citation is taken whole, for without a tag in it it would be one. */
+/* The bracket at s and those in it end within sight: its length; 0: not yet; 1: it is just a
+ * sign. One that begins as a citation is taken whole, for without a tag in it it would be one. */
 static size_t bracket_at(const char *s)
 {
-    const size_t n = strcspn(s, "]"), tag = strcspn(s, "<");
+    const size_t end = strcspn(s, "]"), tag = strcspn(s, "<");
+    size_t n = 0, open = 0;
 
-    if (tag < n && 1 + strspn(s + 1, "0123456789 ,;-") < tag)
+    if (tag < end && 1 + strspn(s + 1, "0123456789 ,;-") < tag)
         return 1;
-    if (s[n] == ']')
-        return n < RS_TOKEN_HOLD ? n + 1 : 1;
-    return n < RS_TOKEN_HOLD ? 0 : 1;
+    for (; s[n] && n < RS_TOKEN_HOLD; n++) {
+        open += s[n] == '[';
+        open -= s[n] == ']';
+        if (open == 0)
+            return n + 1;
+    }
+    return s[n] ? 1 : 0;
 }
 
 /* Up to the next tag. false: nothing more can be said now. */

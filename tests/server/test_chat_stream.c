@@ -246,6 +246,9 @@ static void test_tokens(void **state)
     static const struct { const char *text, *want; } list[] = {
         {"A mass [1] and [2].", "A mass [1] and [2]."},
         {"A mass [1][9].", "A mass [1]."},
+        {"A mass [9[9]].", "A mass ."},
+        {"A mass [9[9] ][1[7]].", "A mass [1]."},
+        {"A [[9]] b]9] [c [1] ].", "A [] b]9] [c [1] ]."},
         {"All [0] of [1-9] them [1, 2].", "All  of  them [1, 2]."},
         {"<answer>A mass.</answer>", "A mass."},
         {"a < b and c <d", "a < b and c < d"},
