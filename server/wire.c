@@ -253,3 +253,12 @@ json_t *rs_wire_facets(const rs_facet_report *r)
     return json_pack("{s:I,s:I,s:o}", "cases", (json_int_t)r->cases,
                      "passing", (json_int_t)r->passing, "facets", list);
 }
+
+json_t *rs_wire_erasure(const rs_erasure *e)
+{
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "cases", (json_int_t)e->cases,
+                     "images", (json_int_t)e->images, "passages", (json_int_t)e->passages,
+                     "looked_for", (json_int_t)e->looked_for, "shared", (json_int_t)e->shared,
+                     "files", (json_int_t)e->files, "bytes", (json_int_t)e->bytes,
+                     "rewritten", e->vacuumed);
+}
