@@ -14,7 +14,7 @@
 const char *rs_status_phrase(int status)
 {
     static const struct { int status; const char *phrase; } table[] = {
-        {200, "OK"}, {204, "No Content"}, {206, "Partial Content"}, {304, "Not Modified"},
+        {200, "OK"}, {201, "Created"}, {204, "No Content"}, {206, "Partial Content"}, {304, "Not Modified"},
         {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
         {405, "Method Not Allowed"}, {429, "Too Many Requests"},
         {408, "Request Timeout"}, {409, "Conflict"}, {413, "Content Too Large"},
@@ -24,6 +24,7 @@ const char *rs_status_phrase(int status)
         {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
         {503, "Service Unavailable"},
         {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
+        {507, "Insufficient Storage"},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
