@@ -185,7 +185,8 @@ void      rs_archive_rollback(rs_archive *a);         /* without a batch: nothin
  * rows. RS_EARG names the key and field that is missing or out of range; RS_ENOENT an own
  * image (files.h) whose file is not there. Such a one's sha256 may be left out. */
 rs_status rs_archive_put(rs_archive *a, const rs_case *c, rs_put_kind *kind, rs_err *err);
-/* (batch) Remove a case and all it has; *found (may be NULL) says whether it was there. */
+/* (batch) Remove a case and all it has, judgments and answered requests too (a replaced one keeps
+ * those); *found (may be NULL) says whether it was there. Own images stay until rs_files_sweep. */
 rs_status rs_archive_remove(rs_archive *a, const char *key, bool *found, rs_err *err);
 
 /* ---- Sources: where an interrupted run goes on ------------------------ */
@@ -269,7 +270,8 @@ rs_status rs_archive_rebuild_end(rs_archive *a, rs_rebuild *job, rs_err *err);
 rs_status rs_archive_warm_words(rs_archive *a, rs_err *err);
 
 /* Is everything in step: SQLite's own check, foreign keys, the FTS index against its
- * text, one vector of the right size per image and passage, cache checksums. RS_OK,
+ * text, one vector of the right size per image and passage, cache checksums, each own image
+ * there with the digest that it is named by. RS_OK,
  * or RS_ECORRUPT with the first thing found. Reads everything. Writer only (FTS5's
  * check is a write statement). */
 rs_status rs_archive_verify(rs_archive *a, rs_err *err);
@@ -278,18 +280,21 @@ rs_status rs_archive_verify(rs_archive *a, rs_err *err);
 typedef struct {
     size_t   cases, images, passages;  /* taken out */
     size_t   looked_for;               /* byte strings of theirs: keys, patient, paths, digests,
-                                          pieces of text, vectors in both forms */
+                                          pieces of text, what was said and asked of them,
+                                          vectors in both forms */
     size_t   shared;                   /* of them, found where another case has the same */
     size_t   files;                    /* searched, all below the archive's folder */
     uint64_t bytes;
     bool     vacuumed;                 /* the catalog had to be written anew for it */
 } rs_erasure;
 
-/* Erase cases for good: rows, words, vectors, what sources remember of them; the FTS index is
- * merged, the vector caches are written anew, the WAL is emptied. Then every file of the archive
- * is searched for what was theirs; if anything is found the catalog is rewritten and searched
- * again, and only what is found nowhere counts as erased. Outside the archive (the source's
- * files, backups, a disk's unused blocks) nothing is touched.
+/* Erase cases for good: rows, words, vectors, what sources remember of them, what was said and
+ * asked of them, own images and renditions of their pictures that no other case has; the FTS index
+ * is merged, the vector caches are written anew, the WAL is emptied. Then every file of the archive
+ * is searched for what was theirs, names of files for digests of their pictures; if anything is
+ * found the catalog is rewritten and searched again, and only what is found nowhere counts as
+ * erased. All files are read for it, own images too: some 2 s a GiB where they are in memory.
+ * Outside the archive (the source's files, backups, a disk's unused blocks) nothing is touched.
  * Writer only, not inside a batch. RS_ENOENT names a key that is not there, and then nothing has
  * changed; RS_EBUSY when a reader keeps the WAL: the cases are gone, but not yet from the files
  * (rs_archive_purge sees to that later); RS_ECORRUPT names what was found and where. */
@@ -299,11 +304,15 @@ rs_status rs_archive_erase(rs_archive *a, const char *const *keys, size_t n, rs_
 rs_status rs_archive_patient(rs_archive *a, const char *patient, rs_arena *mem, const char ***keys,
                              size_t *n, rs_err *err);
 /* Write FTS index, vector caches and the catalog anew, so that nothing of what was ever removed is
- * left in the files. Writer only, not inside a batch. */
+ * left in the files; take away renditions, own images and half-written files that belong to no
+ * case, the latter two where they are older than an hour: a younger one may be an upload on its
+ * way. Writer only, not inside a batch. */
 rs_status rs_archive_purge(rs_archive *a, rs_err *err);
 
-/* Copy the catalog, as it is at one moment, into the new folder `to`, and write its caches there;
- * writers and readers go on meanwhile. RS_EARG where `to` holds a catalog already. */
+/* Copy the catalog, as it is at one moment, into the new folder `to`, and the own images that it
+ * names, and write its caches there; writers and readers go on meanwhile. RS_EARG where `to` holds
+ * a catalog already. RS_ENOENT names an own image that is not there: erased since that moment, or
+ * lost. */
 rs_status rs_archive_backup(rs_archive *a, const char *to, rs_err *err);
 
 #endif

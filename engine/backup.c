@@ -1,10 +1,11 @@
-/* backup.c - an archive copied while it is in use: SQLite's online backup of the catalog, and
- * caches made anew beside it. See archive.h.
+/* backup.c - an archive copied while it is in use: SQLite's online backup of the catalog, the own
+ * images that it names, and caches made anew beside it. See archive.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/archive_int.h"
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "engine/files_int.h"
 
 #include <unistd.h>
 
@@ -44,13 +45,14 @@ static rs_status copy_catalog(rs_archive *a, const char *path, rs_err *err)
     return st;
 }
 
-/* The copy's caches, and its own check. */
-static rs_status finish(const char *to, rs_err *err)
+/* The copy's own images and caches, and its own check. */
+static rs_status finish(const char *to, const char *root, rs_err *err)
 {
     rs_archive *copy = NULL;
     rs_status st = rs_archive_open(&copy, to, RS_ARCHIVE_WRITE, err);
 
-    if (st == RS_OK && (st = rs_archive_rebuild(copy, err)) == RS_OK)
+    if (st == RS_OK && (st = rs_files_copy(copy, root, err)) == RS_OK &&
+        (st = rs_archive_rebuild(copy, err)) == RS_OK)
         st = rs_archive_verify(copy, err);
     rs_archive_close(copy);
     return st;
@@ -68,7 +70,7 @@ rs_status rs_archive_backup(rs_archive *a, const char *to, rs_err *err)
     else if (rs_file_exists(path))
         st = rs_fail(err, RS_EARG, "backup: %s is there already; name a new folder", path);
     else if ((st = rs_mkdirs(to, err)) == RS_OK && (st = copy_catalog(a, path, err)) == RS_OK)
-        st = finish(to, err);
+        st = finish(to, a->root, err);
     rs_free(path);
     return st;
 }

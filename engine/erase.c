@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "embeddings/half.h"
+#include "engine/files_int.h"
 #include "engine/needles.h"
 
 #include <string.h>
@@ -17,8 +18,13 @@ typedef struct {
     rs_arena    mem;
     rs_needle  *list;
     size_t      n, cap;
+    const char **digests;              /* of the cases' pictures */
+    size_t      n_digests, digests_cap;
     bool        failed;                /* out of memory */
 } erasing;
+
+/* A request that names the case ?1: as what it wrote, or in its answer, as JSON has it there. */
+#define OF_CASE "(case_key = ?1 OR instr(answer, json_quote(?1)))"
 
 /* ---- What is looked for ---------------------------------------------------- */
 
@@ -114,6 +120,39 @@ static rs_status add_vectors(erasing *e, const char *sql, const char *what, cons
     return rs_done(&s);
 }
 
+/* A picture: what the catalog keeps of its path, its digest, by which files are named too. */
+static void add_image(erasing *e, const rs_case_image *im)
+{
+    void *array = e->digests;
+    rs_needle *n;
+
+    add_name(e, "image path", rs_files_stored(e->a, im->path));
+    add_name(e, "image path", im->given);
+    if (!im->sha256)
+        return;
+    n = add(e, "image digest", im->sha256, strlen(im->sha256));
+    if (n)
+        n->in_names = true;
+    if (!rs_arena_grow(&e->mem, &array, &e->digests_cap, e->n_digests, sizeof *e->digests)) {
+        e->failed = true;
+        return;
+    }
+    e->digests = array;
+    e->digests[e->n_digests++] = im->sha256;
+}
+
+/* What was said and asked of the case: each column of `sql`'s rows is a text. */
+static rs_status add_said(erasing *e, const char *sql, const char *what, const char *key, rs_err *err)
+{
+    rs_stmt s = rs_db_use(e->a->db, sql, err);
+
+    rs_bind_text(&s, 1, key);
+    while (rs_step(&s))
+        for (int i = 0; i < sqlite3_column_count(s.st); i++)
+            add_text(e, what, rs_col_dup(&s, i, &e->mem));
+    return rs_done(&s);
+}
+
 static rs_status add_case(erasing *e, const char *key, rs_erasure *out, rs_err *err)
 {
     rs_case *c;
@@ -128,12 +167,12 @@ static rs_status add_case(erasing *e, const char *key, rs_erasure *out, rs_err *
     add_text(e, "title", c->title);
     add_text(e, "report", c->report);
     add_attributes(e, c->attributes);
-    for (size_t i = 0; i < c->n_images; i++) {
-        add_name(e, "image path", c->images[i].path);
-        add_name(e, "image path", c->images[i].given);
-        add_name(e, "image digest", c->images[i].sha256);
-    }
-    if ((st = add_vectors(e, "SELECT v.vector FROM cases c JOIN images i ON i.case_id = c.id"
+    for (size_t i = 0; i < c->n_images; i++)
+        add_image(e, &c->images[i]);
+    if ((st = add_said(e, "SELECT query, note FROM judgments WHERE case_key = ?1", "judgment", key,
+                       err)) == RS_OK)
+        st = add_said(e, "SELECT key, sha256, answer FROM requests WHERE " OF_CASE, "request", key, err);
+    if (st == RS_OK && (st = add_vectors(e, "SELECT v.vector FROM cases c JOIN images i ON i.case_id = c.id"
                           " JOIN image_vectors v ON v.id = i.id WHERE c.key = ?1", "image vector",
                           key, err)) == RS_OK)
         st = add_vectors(e, "SELECT v.vector FROM cases c JOIN passages i ON i.case_id = c.id"
@@ -166,7 +205,36 @@ static rs_status any(rs_db *db, const char *sql, const rs_needle *n, bool *yes, 
     return rs_done(&s);
 }
 
-static rs_status is_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err)
+/* One word as the text index keeps it, without capitals? */
+static bool is_word(const rs_needle *n)
+{
+    const unsigned char *p = n->bytes;
+    size_t i = 0;
+
+    while (i < n->len && ((p[i] >= 'a' && p[i] <= 'z') || (p[i] >= '0' && p[i] <= '9') || p[i] >= 0x80))
+        i++;
+    return i == n->len;
+}
+
+/* Have the words of a case that stays this one among them? Its texts may have it in capitals. */
+static rs_status is_word_of_others(erasing *e, const rs_needle *n, bool *yes, rs_err *err)
+{
+    rs_stmt s = rs_db_use(e->a->db, "SELECT EXISTS(SELECT 1 FROM case_fts WHERE case_fts MATCH ?1)", err);
+    char *quoted = rs_sprintf("\"%.*s\"", (int)n->len, (const char *)n->bytes);
+    rs_status st;
+
+    if (quoted)
+        rs_bind_text(&s, 1, quoted);
+    else
+        rs_stmt_nomem(&s);
+    if (rs_step(&s))
+        *yes = rs_col_int(&s, 0) != 0;
+    st = rs_done(&s);
+    rs_free(quoted);
+    return st;
+}
+
+static rs_status is_shared(erasing *e, const rs_needle *n, bool *yes, rs_err *err)
 {
     static const char *const in_text[] = {
         "SELECT EXISTS(SELECT 1 FROM cases WHERE instr(key, ?1) OR instr(patient, ?1)"
@@ -182,6 +250,13 @@ static rs_status is_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err
         "SELECT EXISTS(SELECT 1 FROM problems WHERE instr(item, ?1) OR instr(reason, ?1))",
         "SELECT EXISTS(SELECT 1 FROM sources WHERE instr(name, ?1) OR instr(mark, ?1))",
         "SELECT EXISTS(SELECT 1 FROM encoders WHERE instr(folder, ?1) OR instr(name, ?1))",
+        /* As they lie, in rows and in indexes: "case-1" beside "2nd reader" holds "case-12". */
+        "SELECT EXISTS(SELECT 1 FROM judgments WHERE"
+        " instr(case_key || query || verdict || coalesce(note, '') || coalesce(who, '') || at, ?1))",
+        "SELECT EXISTS(SELECT 1 FROM requests WHERE"
+        " instr(who || key || sha256 || coalesce(case_key, ''), ?1)"
+        " OR instr(coalesce(case_key, '') || who || key, ?1) OR instr(answer, ?1))",
+        "SELECT EXISTS(SELECT 1 FROM sqlite_schema WHERE instr(sql, ?1))",    /* "normal", a column */
     };
     static const char *const in_vectors[] = {
         "SELECT EXISTS(SELECT 1 FROM image_vectors WHERE vector = ?1)",
@@ -189,7 +264,6 @@ static rs_status is_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err
         "SELECT EXISTS(SELECT 1 FROM case_vectors WHERE vector = ?1)",
         "SELECT EXISTS(SELECT 1 FROM region_vectors WHERE vector = ?1)",
     };
-    const erasing *e = ctx;
     const char *const *sql = n->blob ? in_vectors : in_text;
     const size_t count = n->blob ? sizeof in_vectors / sizeof *in_vectors
                                  : sizeof in_text / sizeof *in_text;
@@ -198,6 +272,22 @@ static rs_status is_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err
     *yes = false;
     for (size_t i = 0; i < count && st == RS_OK && !*yes; i++)
         st = any(e->a->db, sql[i], n, yes, err);
+    return st == RS_OK && !*yes && !n->blob && is_word(n) ? is_word_of_others(e, n, yes, err) : st;
+}
+
+/* A picture's bytes are as good as random: six that were looked for are in them by chance, once
+ * in some 256 TiB. What is in a picture that a case has is that case's. */
+static rs_status judge(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind, rs_err *err)
+{
+    erasing *e = ctx;
+    bool yes;
+    rs_status st = rs_files_had(e->a, file + strlen(e->a->folder), &yes, err);
+
+    *kind = RS_NEEDLE_OF_FILE;
+    if (st != RS_OK || yes)
+        return st;
+    st = is_shared(e, n, &yes, err);
+    *kind = yes ? RS_NEEDLE_SHARED : RS_NEEDLE_STRAY;
     return st;
 }
 
@@ -210,6 +300,7 @@ static rs_status forget_sources(rs_archive *a, const char *key, rs_err *err)
         " WHERE f.case_key = ?1 AND f.source = problems.source AND f.file = problems.item)",
         "DELETE FROM problems WHERE item = ?1",
         "DELETE FROM source_files WHERE case_key = ?1",
+        "DELETE FROM requests WHERE " OF_CASE,
     };
     rs_status st = RS_OK;
 
@@ -287,7 +378,7 @@ static rs_status prove(erasing *e, rs_erasure *out, rs_err *err)
             if ((st = vacuum(e->a, err)) != RS_OK)
                 return st;
         }
-        if ((st = rs_needles_search(e->a->folder, e->list, e->n, is_shared, e, &r, err)) != RS_OK)
+        if ((st = rs_needles_search(e->a->folder, e->list, e->n, judge, e, &r, err)) != RS_OK)
             return st;
         if (!r.found)
             break;
@@ -297,6 +388,9 @@ static rs_status prove(erasing *e, rs_erasure *out, rs_err *err)
     out->bytes = r.bytes;
     for (size_t i = 0; i < e->n; i++)
         out->shared += e->list[i].shared;
+    if (r.found && r.in_name)
+        return rs_fail(err, RS_ECORRUPT, "erase: %s of a removed case is still the name of %s",
+                       r.found->what, r.file);
     if (r.found)
         return rs_fail(err, RS_ECORRUPT, "erase: %s of a removed case is still in %s, at byte %llu",
                        r.found->what, r.file, (unsigned long long)r.at);
@@ -313,6 +407,7 @@ rs_status rs_archive_erase(rs_archive *a, const char *const *keys, size_t n, rs_
     for (size_t i = 0; st == RS_OK && i < n; i++)
         st = add_case(&e, keys[i], out, err);
     if (st == RS_OK && n > 0 && (st = remove_all(a, keys, n, out, err)) == RS_OK &&
+        (st = rs_files_sweep(a, e.digests, e.n_digests, err)) == RS_OK &&
         (st = out_of_files(a, err)) == RS_OK)
         st = prove(&e, out, err);
     rs_arena_clear(&e.mem);
@@ -323,6 +418,8 @@ rs_status rs_archive_purge(rs_archive *a, rs_err *err)
 {
     rs_status st = rs_archive_may_write(a, "purge", err);
 
+    if (st == RS_OK)
+        st = rs_files_sweep_orphans(a, err);
     if (st == RS_OK)
         st = rs_db_exec(a->db, "INSERT INTO case_fts(case_fts) VALUES('rebuild')", err);
     if (st == RS_OK && (st = out_of_files(a, err)) == RS_OK)

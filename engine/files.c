@@ -20,12 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IMAGES "images"
-#define RENDITIONS "renditions"
-
 enum {
     ENDING = 4,                                  /* ".png", ".jpg" */
-    SHARD_AT = sizeof IMAGES,                    /* behind "images/" */
+    SHARD_AT = sizeof RS_FILES_IMAGES,           /* behind "images/" */
     DIGEST_AT = SHARD_AT + 3,                    /* behind "ab/" */
     STORED = DIGEST_AT + RS_DIGEST_DIGITS + ENDING
 };
@@ -38,6 +35,11 @@ static bool begins_with_digest(const char *s)
     return strspn(s, "0123456789abcdef") == RS_DIGEST_DIGITS;
 }
 
+bool rs_files_named_so(const char *name)
+{
+    return begins_with_digest(name) && name[RS_DIGEST_DIGITS] == '.';
+}
+
 static bool is_digest(const char *s)
 {
     return s && begins_with_digest(s) && s[RS_DIGEST_DIGITS] == '\0';
@@ -47,7 +49,7 @@ const char *rs_files_digest(const char *stored)
 {
     const char *digest, *end;
 
-    if (strlen(stored) != STORED || strncmp(stored, IMAGES "/", SHARD_AT) != 0)
+    if (strlen(stored) != STORED || strncmp(stored, RS_FILES_IMAGES "/", SHARD_AT) != 0)
         return NULL;
     digest = stored + DIGEST_AT;
     end = digest + RS_DIGEST_DIGITS;
@@ -134,7 +136,7 @@ const char *rs_files_rendition(const char *archive, const char *sha256, const ch
 
     if (!is_digest(sha256) || !*name || name[strspn(name, letters)] || !(root = rs_files_root(archive)))
         return NULL;
-    path = rs_arena_sprintf(mem, "%s/" RENDITIONS "/%.2s/%s.%s", root, sha256, sha256, name);
+    path = rs_arena_sprintf(mem, "%s/" RS_FILES_RENDITIONS "/%.2s/%s.%s", root, sha256, sha256, name);
     rs_free(root);
     return path;
 }
@@ -162,16 +164,30 @@ static rs_status make_folder(const char *parent, const char *path, rs_err *err)
     return errno == EEXIST && rs_is_folder(path) ? RS_OK : rs_fail_errno(err, "create folder %s", path);
 }
 
-static rs_status make_folders(const char *root, const char *sha256, rs_err *err)
+static rs_status write_file(const char *path, const void *bytes, size_t len, rs_err *err)
 {
-    char *images = rs_path_join(root, IMAGES), *shard = rs_sprintf("%s/" IMAGES "/%.2s", root, sha256);
+    rs_outfile *f = NULL;
+    rs_status st = rs_outfile_open_private(&f, path, err);
+
+    if (st == RS_OK)
+        st = rs_outfile_end(f, rs_outfile_write(f, bytes, len, err), err);
+    return st;
+}
+
+rs_status rs_files_write(const char *root, const char *stored, const void *bytes, size_t len,
+                         rs_err *err)
+{
+    char *images = rs_path_join(root, RS_FILES_IMAGES), *path = rs_sprintf("%s/%s", root, stored);
+    char *shard = rs_sprintf("%s/%.*s", root, DIGEST_AT - 1, stored);
     rs_status st;
 
-    if (!images || !shard)
-        st = rs_fail(err, RS_ENOMEM, "keep an image: no memory");
-    else if ((st = make_folder(root, images, err)) == RS_OK)
-        st = make_folder(images, shard, err);
+    if (!images || !path || !shard)
+        st = rs_fail(err, RS_ENOMEM, "write %s: no memory", stored);
+    else if ((st = make_folder(root, images, err)) == RS_OK &&
+             (st = make_folder(images, shard, err)) == RS_OK)
+        st = write_file(path, bytes, len, err);
     rs_free(images);
+    rs_free(path);
     rs_free(shard);
     return st;
 }
@@ -192,16 +208,6 @@ static rs_status has_bytes(const char *path, const void *bytes, size_t len, bool
     return st == RS_ENOMEM ? st : RS_OK;
 }
 
-static rs_status write_file(const char *path, const void *bytes, size_t len, rs_err *err)
-{
-    rs_outfile *f = NULL;
-    rs_status st = rs_outfile_open_private(&f, path, err);
-
-    if (st == RS_OK)
-        st = rs_outfile_end(f, rs_outfile_write(f, bytes, len, err), err);
-    return st;
-}
-
 rs_status rs_files_keep(rs_archive *a, const void *bytes, size_t len, rs_arena *mem,
                         const char **path, char sha256[RS_SHA256_HEX], rs_err *err)
 {
@@ -216,15 +222,14 @@ rs_status rs_files_keep(rs_archive *a, const void *bytes, size_t len, rs_arena *
         return rs_fail(err, RS_EFORMAT, "keep an image: %zu bytes that are neither PNG nor JPEG", len);
     if ((st = rs_sha256_of(sha256, bytes, len, err)) != RS_OK)
         return st;
-    to = rs_arena_sprintf(mem, "%s/" IMAGES "/%.2s/%s%s", a->root, sha256, sha256, ending);
+    to = rs_arena_sprintf(mem, "%s/" RS_FILES_IMAGES "/%.2s/%s%s", a->root, sha256, sha256, ending);
     if (!to)
         return rs_fail(err, RS_ENOMEM, "keep an image: no memory");
     if ((st = has_bytes(to, bytes, len, &there, err)) != RS_OK)
         return st;
     if (there)
         utimensat(AT_FDCWD, to, NULL, 0);        /* young again: no orphan, see rs_archive_purge */
-    else if ((st = make_folders(a->root, sha256, err)) != RS_OK ||
-             (st = write_file(to, bytes, len, err)) != RS_OK)
+    else if ((st = rs_files_write(a->root, to + strlen(a->root) + 1, bytes, len, err)) != RS_OK)
         return rs_wrap(err, st, "keep an image");
     *path = to;
     return RS_OK;
@@ -232,12 +237,12 @@ rs_status rs_files_keep(rs_archive *a, const void *bytes, size_t len, rs_arena *
 
 /* ---- Sweeping --------------------------------------------------------- */
 
-static rs_status has_digest(rs_archive *a, const char *sha256, bool *yes, rs_err *err)
+rs_status rs_files_wanted(rs_archive *a, const char *sha256, bool *yes, rs_err *err)
 {
     rs_stmt s = rs_db_use(a->db, "SELECT EXISTS(SELECT 1 FROM images WHERE sha256 = ?1)", err);
 
     *yes = true;
-    rs_bind_text(&s, 1, sha256);
+    rs_bind_text_n(&s, 1, sha256, RS_DIGEST_DIGITS);
     if (rs_step(&s))
         *yes = rs_col_int(&s, 0) != 0;
     return rs_done(&s);
@@ -273,10 +278,10 @@ rs_status rs_files_sweep(rs_archive *a, const char *const *sha256, size_t n, rs_
     rs_status st = rs_archive_may_write(a, "sweep files", err);
 
     for (size_t i = 0; st == RS_OK && i < n; i++) {
-        bool had;
-        if (is_digest(sha256[i]) && (st = has_digest(a, sha256[i], &had, err)) == RS_OK && !had &&
-            (st = take_away(a, IMAGES, sha256[i], err)) == RS_OK)
-            st = take_away(a, RENDITIONS, sha256[i], err);
+        bool wanted;
+        if (is_digest(sha256[i]) && (st = rs_files_wanted(a, sha256[i], &wanted, err)) == RS_OK && !wanted &&
+            (st = take_away(a, RS_FILES_IMAGES, sha256[i], err)) == RS_OK)
+            st = take_away(a, RS_FILES_RENDITIONS, sha256[i], err);
     }
     return st;
 }

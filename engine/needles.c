@@ -17,10 +17,20 @@ typedef struct {
     rs_needle *list;
     size_t     n;
     uint32_t  *head, *next;            /* needle + 1 of a chain; 0: its end */
-    rs_status (*shared)(void *ctx, const rs_needle *n, bool *yes, rs_err *err);
+    rs_status (*judge)(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind,
+                       rs_err *err);
     void      *ctx;
     rs_needle_report *out;
 } search;
+
+/* Bytes that are looked through: a file's, or its name. */
+typedef struct {
+    const char    *path;
+    const uint8_t *p;
+    size_t         len;
+    bool           name;
+    bool           over;               /* no need to look on */
+} hay;
 
 static size_t head_of(const uint8_t *p)
 {
@@ -41,43 +51,60 @@ static rs_status hang(search *s, rs_err *err)
     return RS_OK;
 }
 
-/* One found at `at` of a file: does it belong there? */
-static rs_status judge(search *s, rs_needle *n, const char *path, size_t at, rs_err *err)
+/* One found at `at`: does it belong there? */
+static rs_status found(search *s, rs_needle *n, hay *h, size_t at, rs_err *err)
 {
-    rs_status st = s->shared(s->ctx, n, &n->shared, err);
+    rs_needle_kind kind = RS_NEEDLE_STRAY;
+    rs_status st = s->judge(s->ctx, n, h->path, &kind, err);
 
-    if (st == RS_OK && !n->shared) {
+    if (st != RS_OK)
+        return st;
+    n->shared = kind == RS_NEEDLE_SHARED;
+    h->over = kind != RS_NEEDLE_SHARED;
+    if (kind == RS_NEEDLE_STRAY) {
         s->out->found = n;
-        s->out->at = at;
-        snprintf(s->out->file, sizeof s->out->file, "%s", path);
+        s->out->at = h->name ? 0 : at;
+        s->out->in_name = h->name;
+        snprintf(s->out->file, sizeof s->out->file, "%s", h->path);
     }
     return st;
 }
 
-static rs_status search_bytes(search *s, const char *path, const uint8_t *p, size_t len, rs_err *err)
+static rs_status search_bytes(search *s, hay *h, rs_err *err)
 {
+    const uint8_t *p = h->p;
+    const size_t len = h->len;
     rs_status st = RS_OK;
 
-    for (size_t i = 0; i + RS_NEEDLE_LEAST <= len; i++)
-        for (uint32_t k = s->head[head_of(p + i)]; k && st == RS_OK && !s->out->found;
-             k = s->next[k - 1]) {
+    for (size_t i = 0; i + RS_NEEDLE_LEAST <= len && st == RS_OK && !h->over; i++)
+        for (uint32_t k = s->head[head_of(p + i)]; k && st == RS_OK && !h->over; k = s->next[k - 1]) {
             rs_needle *n = &s->list[k - 1];
-            if (!n->shared && n->len <= len - i && memcmp(n->bytes, p + i, n->len) == 0)
-                st = judge(s, n, path, i, err);
+            if (!n->shared && (n->in_names || !h->name) && n->len <= len - i &&
+                memcmp(n->bytes, p + i, n->len) == 0)
+                st = found(s, n, h, i, err);
         }
     return st;
+}
+
+static rs_status search_name(search *s, const char *path, const char *name, rs_err *err)
+{
+    hay h = {.path = path, .p = (const uint8_t *)name, .len = strlen(name), .name = true};
+
+    return search_bytes(s, &h, err);
 }
 
 static rs_status search_file(search *s, const char *path, rs_err *err)
 {
     rs_map map = {0};
     rs_status st = rs_map_open(&map, path, err);
+    hay h;
 
     if (st != RS_OK)
         return st;
     s->out->files++;
     s->out->bytes += map.len;
-    st = search_bytes(s, path, map.data, map.len, err);
+    h = (hay){.path = path, .p = map.data, .len = map.len};
+    st = search_bytes(s, &h, err);
     rs_map_close(&map);
     return st;
 }
@@ -99,6 +126,8 @@ static rs_status search_folder(search *s, const char *folder, int depth, rs_err 
             st = rs_fail(err, RS_ENOMEM, "search of files: no memory");
         else if (lstat(path, &sb) != 0)
             st = errno == ENOENT ? RS_OK : rs_fail_errno(err, "stat %s", path);
+        else if ((st = search_name(s, path, e->d_name, err)) != RS_OK || s->out->found)
+            ;                                    /* that was it */
         else if (S_ISDIR(sb.st_mode) && depth < DEEPEST)
             st = search_folder(s, path, depth + 1, err);
         else if (S_ISREG(sb.st_mode))
@@ -110,10 +139,11 @@ static rs_status search_folder(search *s, const char *folder, int depth, rs_err 
 }
 
 rs_status rs_needles_search(const char *folder, rs_needle *list, size_t n,
-                            rs_status (*shared)(void *ctx, const rs_needle *n, bool *yes, rs_err *err),
+                            rs_status (*judge)(void *ctx, const rs_needle *n, const char *file,
+                                               rs_needle_kind *kind, rs_err *err),
                             void *ctx, rs_needle_report *out, rs_err *err)
 {
-    search s = {.list = list, .n = n, .shared = shared, .ctx = ctx, .out = out};
+    search s = {.list = list, .n = n, .judge = judge, .ctx = ctx, .out = out};
     rs_status st;
 
     *out = (rs_needle_report){0};

@@ -624,6 +624,23 @@ rs_status rs_archive_put(rs_archive *a, const rs_case *c, rs_put_kind *kind, rs_
     return end_item(a, put_all(a, c, kind, err), err);
 }
 
+/* What was said and asked of a case: a replaced one keeps it, so its rows go by the key. */
+static rs_status forget_case(rs_archive *a, const char *key, rs_err *err)
+{
+    static const char *const sql[] = {
+        "DELETE FROM judgments WHERE case_key = ?1",
+        "DELETE FROM requests WHERE case_key = ?1",
+    };
+    rs_status st = RS_OK;
+
+    for (size_t i = 0; st == RS_OK && i < sizeof sql / sizeof *sql; i++) {
+        rs_stmt s = rs_db_use(a->db, sql[i], err);
+        rs_bind_text(&s, 1, key);
+        st = rs_run(&s);
+    }
+    return st;
+}
+
 rs_status rs_archive_remove(rs_archive *a, const char *key, bool *found, rs_err *err)
 {
     rs_status st = rs_archive_need_batch(a, "remove a case", err);
@@ -634,6 +651,8 @@ rs_status rs_archive_remove(rs_archive *a, const char *key, bool *found, rs_err 
     st = id_of(a, key, &id, err);
     if (st == RS_OK && id)
         st = take_out(a, id, err);
+    if (st == RS_OK)
+        st = forget_case(a, key, err);
     if (found)
         *found = st == RS_OK && id;
     return end_item(a, st, err);

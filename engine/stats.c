@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "engine/files_int.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -187,6 +188,9 @@ static rs_status check_rows(rs_archive *a, rs_err *err)
          "SELECT count(*) FROM region_vectors WHERE length(vector) <> 2 * ?1"},
         {"attributes without a case", "SELECT count(*) FROM case_attributes v WHERE NOT EXISTS"
          " (SELECT 1 FROM cases c WHERE c.id = v.case_id)"},
+        {"own images whose digest is not that of their name", "SELECT count(*) FROM images WHERE"
+         " path GLOB '" RS_FILES_IMAGES "/[0-9a-f][0-9a-f]/*.[pj][np]g' AND length(path) = 78"
+         " AND sha256 IS NOT substr(path, 11, 64)"},
         {"cases without words", "SELECT count(*) FROM cases c WHERE NOT EXISTS"
          " (SELECT 1 FROM case_fts f WHERE f.rowid = c.id)"},
         {"words without a case", "SELECT count(*) FROM case_fts f WHERE NOT EXISTS"
@@ -214,5 +218,5 @@ rs_status rs_archive_verify(rs_archive *a, rs_err *err)
     for (int kind = 0; st == RS_OK && kind < RS_KINDS; kind++)
         if (a->vectors[kind])
             st = rs_vectors_check_cache(a->vectors[kind], err);
-    return st;
+    return st == RS_OK ? rs_files_check(a, err) : st;
 }

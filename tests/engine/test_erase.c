@@ -22,20 +22,32 @@ static void write_file(const char *folder, const char *name, const char *bytes, 
     rs_free(path);
 }
 
-static rs_status never_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err)
+static rs_status never_shared(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind,
+                              rs_err *err)
 {
     size_t *asked = ctx;
 
-    (void)n, (void)err;
+    (void)n, (void)file, (void)err;
     ++*asked;
-    *yes = false;
+    *kind = RS_NEEDLE_STRAY;
     return RS_OK;
 }
 
-static rs_status always_shared(void *ctx, const rs_needle *n, bool *yes, rs_err *err)
+static rs_status always_shared(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind,
+                               rs_err *err)
 {
-    never_shared(ctx, n, yes, err);
-    *yes = true;
+    never_shared(ctx, n, file, kind, err);
+    *kind = RS_NEEDLE_SHARED;
+    return RS_OK;
+}
+
+/* All files that are called "big" belong to somebody. */
+static rs_status big_ones_stay(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind,
+                               rs_err *err)
+{
+    never_shared(ctx, n, file, kind, err);
+    if (strstr(file, "/big"))
+        *kind = RS_NEEDLE_OF_FILE;
     return RS_OK;
 }
 
@@ -75,6 +87,22 @@ static void test_needles(void **state)
     assert_null(r.found);
     assert_int_equal(asked, 2);                    /* once, however often it is there */
     assert_true(list[0].shared && !list[1].shared);
+    list[0].shared = list[1].shared = false;
+    asked = 0;
+    ok(rs_needles_search(dir, list, 3, big_ones_stay, &asked, &r, &err), &err);
+    assert_null(r.found);
+    assert_int_equal(asked, 1);                    /* and on to the next file */
+    list[1].in_names = true;
+    write_file(sub, "big", "", 0);
+    write_file(dir, "a needle", "", 0);            /* no name is looked at for this one */
+    ok(rs_needles_search(dir, list, 3, never_shared, &asked, &r, &err), &err);
+    assert_null(r.found);
+    list[1].bytes = "e-two.";
+    list[1].len = 6;
+    write_file(sub, "needle-two.png", "", 0);
+    ok(rs_needles_search(dir, list, 3, never_shared, &asked, &r, &err), &err);
+    assert_ptr_equal(r.found, &list[1]);
+    assert_true(r.in_name && strstr(r.file, "/in/side/needle-two.png"));
     assert_int_equal(rs_needles_search("/no/such/folder", list, 3, never_shared, &asked, &r, &err),
                      RS_ENOENT);
     remove_folder(dir);

@@ -4,6 +4,7 @@
 
 #include "engine/archive_int.h"
 #include "engine/catalog.h"
+#include "engine/files.h"
 #include "engine/query.h"
 #include "engine/schema.h"
 
@@ -34,7 +35,7 @@ static void make_archive(const char *dir)
     rs_archive_close(a);
 }
 
-/* As versions 1 and 2 had it. */
+/* As versions 1 to 3 had it. */
 static void make_old(const char *dir, int version)
 {
     rs_err err = {RS_OK, ""};
@@ -43,9 +44,12 @@ static void make_old(const char *dir, int version)
 
     ok(rs_db_open(&db, path, true, &err), &err);
     ok(rs_db_exec(db,
+        "DROP TABLE judgments; DROP TABLE requests;"
+        "UPDATE meta SET value = 3 WHERE key = 'schema_version'", &err), &err);
+    if (version <= 2)
+        ok(rs_db_exec(db,
         "DROP TABLE case_vectors; DROP TABLE region_vectors; DROP TABLE case_attributes;"
-        "DROP TABLE case_changes; DROP TABLE judgments; DROP TABLE requests;"
-        "DROP INDEX cases_by_facets;"
+        "DROP TABLE case_changes; DROP INDEX cases_by_facets;"
         "CREATE INDEX cases_by_facets ON cases(modality, body_part, view, sex, age, collection,"
         " patient, source); ALTER TABLE cases DROP COLUMN study_date;"
         "ALTER TABLE cases DROP COLUMN tier; ALTER TABLE images DROP COLUMN phash;"
@@ -110,6 +114,21 @@ static int attributes_of(rs_archive *a, const char *name, const char *value)
     return n;
 }
 
+/* What came with version 4: there, empty and used. */
+static void check_said(rs_archive *a)
+{
+    static const char *const sql[] = {"SELECT count(*) FROM judgments WHERE case_key = 'one'",
+                                      "SELECT count(*) FROM requests WHERE case_key = 'one'"};
+    rs_err err = {RS_OK, ""};
+
+    for (size_t i = 0; i < 2; i++) {
+        rs_stmt s = rs_db_use(a->db, sql[i], &err);
+        assert_true(rs_step(&s));
+        assert_int_equal(rs_col_int(&s, 0), 0);
+        ok(rs_done(&s), &err);
+    }
+}
+
 static void check_new(rs_archive *a)
 {
     rs_arena mem = {0};
@@ -123,8 +142,28 @@ static void check_new(rs_archive *a)
     assert_string_equal(only(a, "no pneumothorax", &mem), "one");
     assert_string_equal(only(a, "labels:effusion", &mem), "one");
     check_whole(a, &mem);
+    check_said(a);
     assert_int_equal(attributes_of(a, "site", "a") + attributes_of(a, "codes", "1") +
                      attributes_of(a, "codes", "x") + attributes_of(a, "ok", "true"), 4);
+    rs_arena_clear(&mem);
+}
+
+/* Files of its own: an archive of any age takes them, and forgets them with their case. */
+static void check_own_image(rs_archive *a)
+{
+    static const float x[DIM] = {1};
+    const char *key = "own";
+    rs_arena mem = {0};
+    rs_err err = {RS_OK, ""};
+    rs_case_image im = {.width = 1, .height = 1, .vector = x};
+    char sha[RS_SHA256_HEX];
+    rs_erasure e;
+
+    ok(rs_files_keep(a, "\xff\xd8\xff", 3, &mem, &im.path, sha, &err), &err);
+    put_one(a, &(rs_case){.key = key, .age_years = -1, .images = &im, .n_images = 1});
+    ok(rs_archive_verify(a, &err), &err);
+    ok(rs_archive_erase(a, &key, 1, &e, &err), &err);
+    assert_false(rs_file_exists(im.path));
     rs_arena_clear(&mem);
 }
 
@@ -135,7 +174,7 @@ static void test_upgrade(void **state)
     rs_err err = {RS_OK, ""};
 
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         rs_archive *a;
         char dir[64];
         make_folder(dir);
@@ -147,6 +186,7 @@ static void test_upgrade(void **state)
         a = open_archive(dir, RS_ARCHIVE_WRITE);
         check_new(a);
         ok(rs_archive_verify(a, &err), &err);
+        check_own_image(a);
         rs_archive_close(a);
         remove_folder(dir);
     }
