@@ -65,8 +65,8 @@ static bool open_archive(rs_exchange *x, rs_writer *w, rs_archive **a)
                    "and only one can at a time. Nothing was changed: try again when it is done.");
     } else if (st == RS_EMISMATCH) {
         rs_log_error(RS_LOG_ERROR, "request failed", &err);
-        rs_problem_reply(&x->reply, RS_PROBLEM_CONFLICT, NULL, "The archive's vectors are of another "
-                         "model than the one that this server runs with; its log names both. "
+        rs_problem_reply(&x->reply, RS_PROBLEM_CONFLICT, NULL, "The archive's vectors are of "
+                         "another model than the one that this server runs with; its log names both. "
                          "Nothing was changed.");
     } else if (st != RS_OK) {
         fail(x, w, &err);
@@ -185,7 +185,8 @@ static bool answered_before(upload *u, rs_writer *w, rs_archive *a)
 
     if (!u->request.repeat_key)
         return false;
-    if (rs_requests_find(a, who(x), u->request.repeat_key, u->now, &x->mem, &before, &err) != RS_OK) {
+    if (rs_requests_find(a, who(x), u->request.repeat_key, u->now, &x->mem, &before,
+                         &err) != RS_OK) {
         fail(x, w, &err);
         return true;
     }
@@ -202,6 +203,16 @@ static bool answered_before(upload *u, rs_writer *w, rs_archive *a)
     return true;
 }
 
+static void say_taken(rs_exchange *x, const char *key)
+{
+    const char *url = rs_api_case_url(&x->mem, key);
+    const char *detail = url ? rs_arena_sprintf(&x->mem, "There is a case of this key already: PUT "
+                                                "it to %s to replace it.", url) : NULL;
+
+    rs_problem_reply(&x->reply, RS_PROBLEM_CONFLICT, "case_id",
+                     detail ? detail : "There is a case of this key already.");
+}
+
 /* Is the key free for a POST, or theirs for a PUT? False after having answered. */
 static bool may_have_key(upload *u, rs_writer *w, rs_archive *a, bool replace)
 {
@@ -215,8 +226,7 @@ static bool may_have_key(upload *u, rs_writer *w, rs_archive *a, bool replace)
         return false;
     }
     if (c && !replace)
-        rs_problem_reply(&x->reply, RS_PROBLEM_CONFLICT, "case_id", "There is a case of this key "
-                         "already: PUT it to /v1/cases/{key} to replace it.");
+        say_taken(x, u->request.from.key);
     else if (c && !seen)
         no_case(x);
     return !c || (replace && seen);
@@ -265,8 +275,8 @@ static void take(upload *u, rs_writer *w, const char *key)
     if (!may_put(x, w, &u->request.from))
         return;
     if (!w->service->encoder) {
-        rs_problem_reply(&x->reply, RS_PROBLEM_CONFLICT, NULL, "This server runs without a model, and "
-                         "a case cannot be taken in without one.");
+        rs_problem_reply(&x->reply, RS_PROBLEM_CONFLICT, NULL, "This server runs without a model, "
+                         "and a case cannot be taken in without one.");
         return;
     }
     if (open_archive(x, w, &a) && !answered_before(u, w, a) &&
@@ -280,8 +290,8 @@ static void upload_case(rs_exchange *x, rs_writer *w, const char *key)
     upload u = {.x = x, .begin_s = rs_now_s(), .now = (int64_t)time(NULL)};
 
     if (!rs_case_request_type_known(rs_http_field_of(x->request, "content-type"))) {
-        rs_problem_reply(&x->reply, RS_PROBLEM_MEDIA_TYPE, NULL, "A case is sent with Content-Type: "
-                         "multipart/form-data, or application/json where it has no images.");
+        rs_problem_reply(&x->reply, RS_PROBLEM_MEDIA_TYPE, NULL, "A case is sent with Content-"
+                         "Type: multipart/form-data, or application/json where it has no images.");
         return;
     }
     take(&u, w, key);
@@ -314,8 +324,8 @@ static void erase(rs_exchange *x, rs_writer *w, rs_archive *a, const char *key)
         rs_api_json(x, rs_wire_erasure(&e));
     } else if (gone) {                         /* out of the tables, but not proved */
         rs_log_error(RS_LOG_ERROR, "not erased for good", &err);
-        rs_problem_reply(&x->reply, RS_PROBLEM_INTERNAL, NULL, "The case is deleted and is not found "
-                         "any more, but it could not be shown that nothing of it is left in the "
+        rs_problem_reply(&x->reply, RS_PROBLEM_INTERNAL, NULL, "The case is deleted and is not "
+                         "found any more, but it could not be shown that nothing of it is left in the "
                          "archive's files: the server's log says why. radscout rebuild --purge "
                          "writes these files anew.");
     } else {
@@ -337,8 +347,8 @@ static bool read_erase(rs_exchange *x, bool *yes)
         }
     }
     if (*yes && x->grant.role < RS_ROLE_ADMIN) {
-        rs_problem_reply(&x->reply, RS_PROBLEM_ROLE, "erase", "erase: only an admin's token may erase "
-                         "for good; without it the case is deleted.");
+        rs_problem_reply(&x->reply, RS_PROBLEM_ROLE, "erase", "erase: only an admin's token may "
+                         "erase for good; without it the case is deleted.");
         return false;
     }
     return true;

@@ -3,6 +3,7 @@
 #include "server/case_request.h"
 
 #include "base/bytes.h"
+#include "embeddings/image.h"
 #include "server/multipart.h"
 
 #include <stdio.h>
@@ -73,6 +74,15 @@ static void measure(const char *text, size_t len, size_t *values, size_t *depth)
     }
 }
 
+static bool begins_object(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && text[i] && strchr(" \t\r\n", text[i]))
+        i++;
+    return i < len && text[i] == '{';
+}
+
 static rs_status read_document(rs_case_request *c, const char *text, size_t len, rs_err *err)
 {
     const char *field, *why;
@@ -83,6 +93,8 @@ static rs_status read_document(rs_case_request *c, const char *text, size_t len,
         return wrong(c, "case", "is there twice", err);
     if (len > RS_CASE_JSON_BYTES)
         return wrong(c, "case", "is longer than 1 MiB", err);
+    if (!begins_object(text, len))             /* a file in its place, say */
+        return wrong(c, "case", "wanted a JSON object", err);
     measure(text, len, &values, &depth);
     if (values > RS_CASE_JSON_VALUES)
         return wrong(c, "case", "has more than 10000 values", err);
@@ -92,13 +104,19 @@ static rs_status read_document(rs_case_request *c, const char *text, size_t len,
         snprintf(c->field, sizeof c->field, "case");
         return st;
     }
-    if (!json_is_object(c->document))
-        return wrong(c, "case", "wanted a JSON object", err);
     field = rs_row_unread(c->document, &why);
     return field ? wrong(c, field, why, err) : RS_OK;
 }
 
 /* ---- The form --------------------------------------------------------- */
+
+/* Pixels that it takes time to decode; one that cannot be read takes none. */
+static size_t pixels_of(const rs_source_image *im)
+{
+    size_t width, height;
+
+    return rs_image_size(&width, &height, im->bytes, im->len, NULL) == RS_OK ? width * height : 0;
+}
 
 static rs_status add_image(rs_case_request *c, rs_source_image *images, const rs_part *p,
                            rs_arena *mem, rs_err *err)
@@ -113,6 +131,9 @@ static rs_status add_image(rs_case_request *c, rs_source_image *images, const rs
         : rs_arena_sprintf(mem, "image %zu", c->from.n_images);
     im->bytes = p->bytes;
     im->len = p->len;
+    c->pixels += pixels_of(im);
+    if (c->pixels > RS_CASE_PIXELS)
+        return wrong(c, "image", "the images have more than 512 million pixels together", err);
     im->sha256 = sha256 = rs_arena_alloc(mem, RS_SHA256_HEX, 1);
     c->from.n_images++;
     if (!im->given || !sha256)
@@ -206,6 +227,9 @@ static rs_status make_case(rs_case_request *c, const char *key, const char *docu
         return wrong(c, "case_id", "is another key than the address has: leave it out", err);
     if ((st = check_key(c, key ? "key" : "case_id", own, err)) != RS_OK)
         return st;
+    if (!n && !c->from.report && !c->from.n_parts && !c->from.title)
+        return wrong(c, "case", "it has neither an image nor a text; images are sent as parts "
+                     "\"image\" of a form", err);
     return c->from.problem ? wrong(c, "case", c->from.problem, err) : RS_OK;
 }
 

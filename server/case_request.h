@@ -20,7 +20,7 @@
 #include <stdbool.h>
 
 enum {
-    RS_CASE_IMAGES = 64,
+    RS_CASE_IMAGES = 64, RS_CASE_PIXELS = 512 * 1000 * 1000,       /* of all of them */
     RS_CASE_JSON_BYTES = 1 << 20, RS_CASE_JSON_VALUES = 10000, RS_CASE_JSON_DEPTH = 32,
     RS_CASE_REPEAT_KEY = 255           /* characters of an Idempotency-Key */
 };
@@ -29,14 +29,15 @@ typedef struct {
     rs_source_case from;               /* for rs_one_put */
     char        sha256[RS_SHA256_HEX]; /* of method, key and parts: what an Idempotency-Key holds */
     const char *repeat_key;            /* Idempotency-Key, or NULL */
+    size_t      pixels;                /* that the images' heads claim */
     json_t     *document;              /* owned */
     char        field[96];             /* that an error is about; "" for none */
 } rs_case_request;
 
 bool rs_case_request_type_known(const char *content_type);
 /* `key`: of the address, or NULL. Everything but the document is in `mem` or the request's body.
- * Images are not looked at. RS_EARG, and RS_ECORRUPT for JSON that is none: the request's own
- * fault; RS_ENOMEM. Clear it in any case. */
+ * Of images only the heads are read. RS_EARG, and RS_ECORRUPT for JSON that is none: the
+ * request's own fault; RS_ENOMEM. Clear it in any case. */
 rs_status rs_case_request_read(rs_case_request *c, const rs_http_request *r, const char *key,
                                rs_arena *mem, rs_err *err);
 void      rs_case_request_clear(rs_case_request *c);

@@ -466,7 +466,7 @@ static size_t bomb(unsigned char out[64], uint32_t side)
 static void test_refused_requests(void **state)
 {
     static const struct { const char *json; int status; const char *field, *says; } rows[] = {
-        {"", 400, "case", "case"}, {"[]", 400, "case", "wanted a JSON object"},
+        {"", 400, "case", "wanted a JSON object"}, {"[]", 400, "case", "wanted a JSON object"},
         {"{", 400, "case", "case"}, {"{\"a\":1,\"a\":2}", 400, "case", "duplicate"},
         {"{}", 400, "case", "neither an image nor a text"},
         {"{\"report\":\"a\",\"image\":\"/etc/passwd\"}", 400, "image", "not read from paths"},
@@ -556,12 +556,46 @@ static void test_refused_requests(void **state)
     end(&v);
 }
 
+/* Six pictures of 100 million pixels each: refused before one is decoded. */
+static void test_too_many_pixels(void **state)
+{
+    rs_buf body = {0}, all = {0};
+    rs_image im = {0};
+    char *png;
+    size_t len;
+    served v;
+    rs_err err = {0};
+    int fd;
+
+    (void)state;
+    ok(rs_image_new(&im, 10000, 10000, 1, 8, &err), &err);
+    ok(rs_image_to_png(&png, &len, &im, &err), &err);
+    rs_image_clear(&im);
+    rs_buf_puts(&body, "--x\r\nContent-Disposition: form-data; name=case\r\n\r\n{}\r\n");
+    for (int i = 0; i < 6; i++) {
+        rs_buf_puts(&body, "--x\r\nContent-Disposition: form-data; name=image\r\n\r\n");
+        rs_buf_append(&body, png, len);
+        rs_buf_puts(&body, "\r\n");
+    }
+    rs_buf_puts(&body, "--x--\r\n");
+    rs_buf_printf(&all, "POST /v1/cases HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                  "multipart/form-data; boundary=x\r\nContent-Length: %zu\r\n\r\n", body.len);
+    rs_buf_append(&all, body.data, body.len);
+    begin(&v);
+    fd = dial(v.port);
+    say_bytes(fd, all.data, all.len);
+    wants(hear(fd), 400, "512 million pixels");
+    hang_up(fd);
+    end(&v);
+    rs_buf_clear(&body);
+    rs_buf_clear(&all);
+    rs_free(png);
+}
+
 /* A server without a model, and one with another than the archive's. */
 static void test_no_model(void **state)
 {
-    rs_archive *a;
     served v;
-    rs_err err = {0};
 
     (void)state;
     plan(&v);
@@ -571,12 +605,10 @@ static void test_no_model(void **state)
     assert_int_equal(ask(v.port, REQUEST("DELETE /v1/cases/x")).status, 404);
     end(&v);
     remove_folder(serve_folder);
-    a = open_writer(serve_folder);
-    rs_archive_close(a);
+    rs_archive_close(open_writer(serve_folder));
     begin(&v);
     wants(ask_post(v.port, "/v1/cases", "{\"report\":\"a\"}"), 409, "another model");
     end(&v);
-    (void)err;
 }
 
 /* ---- By whom -------------------------------------------------------------- */
@@ -848,9 +880,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_added_and_found), TEST(test_key_of_content), TEST(test_put_and_delete),
         TEST(test_erase), TEST(test_sent_twice), TEST(test_refused_images),
-        TEST(test_refused_requests), TEST(test_no_model), TEST(test_roles),
-        TEST(test_limited_editors), TEST(test_another_writer), TEST(test_searches_meanwhile),
-        TEST(test_out_of_memory), TEST(test_full_disk),
+        TEST(test_refused_requests), TEST(test_too_many_pixels), TEST(test_no_model),
+        TEST(test_roles), TEST(test_limited_editors), TEST(test_another_writer),
+        TEST(test_searches_meanwhile), TEST(test_out_of_memory), TEST(test_full_disk),
     };
 
     return cmocka_run_group_tests(tests, make_all, drop_all);
