@@ -293,7 +293,7 @@ typedef struct {
  * is merged, the vector caches are written anew, the WAL is emptied. Then every file of the archive
  * is searched for what was theirs, names of files for digests of their pictures; if anything is
  * found the catalog is rewritten and searched again, and only what is found nowhere counts as
- * erased. All files are read for it, own images too: some 2 s a GiB where they are in memory.
+ * erased. All files are read for it, own images too: about a second a GiB once they are in memory.
  * Outside the archive (the source's files, backups, a disk's unused blocks) nothing is touched.
  * Writer only, not inside a batch. RS_ENOENT names a key that is not there, and then nothing has
  * changed; RS_EBUSY when a reader keeps the WAL: the cases are gone, but not yet from the files

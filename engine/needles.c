@@ -1,5 +1,12 @@
-/* needles.c - see needles.h. Needles hang in chains by their first two bytes.
- * SPDX-License-Identifier: Apache-2.0 */
+/* needles.c - see needles.h.
+ *
+ * A needle has six bytes or more, so wherever it is, one of its first three blocks of four begins
+ * at a multiple of three: only these places are looked at, in a table of all such blocks. Most
+ * are told off by a bit in a map that fits into the nearest cache (Wu and Manber 1994 skip the
+ * same way, with the last block).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #include "engine/needles.h"
 
 #include "base/alloc.h"
@@ -11,12 +18,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { HEADS = 1 << 16, DEEPEST = 16 };
+enum {
+    BLOCK = 4, STRIDE = RS_NEEDLE_LEAST - BLOCK + 1,
+    BITS_LEAST = 16, BITS_MOST = 24,   /* of the table's size; ROOM places an entry */
+    ROOM = 8, DEEPEST = 16
+};
 
 typedef struct {
     rs_needle *list;
     size_t     n;
-    uint32_t  *head, *next;            /* needle + 1 of a chain; 0: its end */
+    unsigned   shift;                  /* of a hash, to a place in the table */
+    uint8_t   *map;                    /* a bit a place: is a chain there? */
+    uint32_t  *head, *next;            /* chains of blocks: STRIDE * needle + its place in that, + 1;
+                                          0: the end */
     rs_status (*judge)(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind,
                        rs_err *err);
     void      *ctx;
@@ -32,21 +46,33 @@ typedef struct {
     bool           over;               /* no need to look on */
 } hay;
 
-static size_t head_of(const uint8_t *p)
+/* Knuth's multiplicative hash, its upper bits. */
+static size_t place_of(const search *s, const uint8_t *p)
 {
-    return (size_t)p[0] | (size_t)p[1] << 8;
+    uint32_t block;
+
+    memcpy(&block, p, sizeof block);
+    return block * UINT32_C(2654435761) >> s->shift;
 }
 
 static rs_status hang(search *s, rs_err *err)
 {
-    s->head = rs_calloc(HEADS, sizeof *s->head);
-    s->next = rs_calloc(s->n + 1, sizeof *s->next);
-    if (!s->head || !s->next)
+    const size_t blocks = STRIDE * s->n;
+    unsigned bits = BITS_LEAST;
+
+    while (bits < BITS_MOST && (size_t)1 << bits < ROOM * blocks)
+        bits++;
+    s->shift = 32 - bits;
+    s->map = rs_calloc((size_t)1 << bits >> 3, 1);
+    s->head = rs_calloc((size_t)1 << bits, sizeof *s->head);
+    s->next = rs_calloc(blocks + 1, sizeof *s->next);
+    if (!s->map || !s->head || !s->next)
         return rs_fail(err, RS_ENOMEM, "search of files: no memory");
-    for (size_t i = 0; i < s->n; i++) {
-        uint32_t *head = &s->head[head_of(s->list[i].bytes)];
-        s->next[i] = *head;
-        *head = (uint32_t)(i + 1);
+    for (size_t i = 0; i < blocks; i++) {
+        const size_t at = place_of(s, (const uint8_t *)s->list[i / STRIDE].bytes + i % STRIDE);
+        s->map[at >> 3] |= (uint8_t)(1u << (at & 7));
+        s->next[i] = s->head[at];
+        s->head[at] = (uint32_t)(i + 1);
     }
     return RS_OK;
 }
@@ -76,13 +102,18 @@ static rs_status search_bytes(search *s, hay *h, rs_err *err)
     const size_t len = h->len;
     rs_status st = RS_OK;
 
-    for (size_t i = 0; i + RS_NEEDLE_LEAST <= len && st == RS_OK && !h->over; i++)
-        for (uint32_t k = s->head[head_of(p + i)]; k && st == RS_OK && !h->over; k = s->next[k - 1]) {
-            rs_needle *n = &s->list[k - 1];
-            if (!n->shared && (n->in_names || !h->name) && n->len <= len - i &&
-                memcmp(n->bytes, p + i, n->len) == 0)
-                st = found(s, n, h, i, err);
+    for (size_t i = 0; i + BLOCK <= len && st == RS_OK && !h->over; i += STRIDE) {
+        const size_t at = place_of(s, p + i);
+        if (!(s->map[at >> 3] >> (at & 7) & 1))
+            continue;
+        for (uint32_t k = s->head[at]; k && st == RS_OK && !h->over; k = s->next[k - 1]) {
+            rs_needle *n = &s->list[(k - 1) / STRIDE];
+            const size_t into = (k - 1) % STRIDE, from = i - into;
+            if (into <= i && !n->shared && (n->in_names || !h->name) && n->len <= len - from &&
+                memcmp(n->bytes, p + from, n->len) == 0)
+                st = found(s, n, h, from, err);
         }
+    }
     return st;
 }
 
@@ -150,6 +181,7 @@ rs_status rs_needles_search(const char *folder, rs_needle *list, size_t n,
     st = hang(&s, err);
     if (st == RS_OK)
         st = search_folder(&s, folder, 0, err);
+    rs_free(s.map);
     rs_free(s.head);
     rs_free(s.next);
     return st;

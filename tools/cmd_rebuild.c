@@ -22,7 +22,7 @@ static int run(rs_cli *c)
 }
 
 static const rs_option options[] = {
-    {"purge", 0, NULL, "write the catalog and the text index anew too, without what was removed"},
+    {"purge", 0, NULL, "write the catalog and the text index anew too, take away files of no case"},
     {0},
 };
 

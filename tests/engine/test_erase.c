@@ -108,6 +108,57 @@ static void test_needles(void **state)
     remove_folder(dir);
 }
 
+/* What a naive search would ask of, and where. */
+typedef struct {
+    const rs_needle *list;
+    size_t           found[8];         /* how often each was found */
+} counting;
+
+static rs_status count(void *ctx, const rs_needle *n, const char *file, rs_needle_kind *kind, rs_err *err)
+{
+    counting *c = ctx;
+
+    (void)file, (void)err;
+    c->found[n - c->list]++;
+    *kind = RS_NEEDLE_SHARED;
+    return RS_OK;
+}
+
+/* Random needles of two letters' alphabet in random bytes of it, at any place: as a naive search. */
+static void test_needles_are_all_found(void **state)
+{
+    rs_random rnd = rs_random_seed(5);
+    rs_err err = {RS_OK, ""};
+    char dir[64], bytes[40], texts[8][12];
+    rs_needle_report r;
+
+    (void)state;
+    make_folder(dir);
+    for (size_t round = 0; round < 3000; round++) {
+        rs_needle list[8];
+        counting c = {.list = list};
+        const size_t len = rs_random_below(&rnd, sizeof bytes + 1);
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (char)('a' + rs_random_below(&rnd, 2));
+        for (size_t k = 0; k < 8; k++) {
+            const size_t n = RS_NEEDLE_LEAST + rs_random_below(&rnd, 4);
+            for (size_t i = 0; i < n; i++)
+                texts[k][i] = (char)('a' + rs_random_below(&rnd, 2));
+            list[k] = (rs_needle){.what = "x", .bytes = texts[k], .len = n};
+        }
+        write_file(dir, "bytes", bytes, len);
+        ok(rs_needles_search(dir, list, 8, count, &c, &r, &err), &err);
+        for (size_t k = 0; k < 8; k++) {
+            bool there = false;
+            for (size_t i = 0; i + list[k].len <= len; i++)
+                there |= memcmp(bytes + i, texts[k], list[k].len) == 0;
+            assert_int_equal(c.found[k], there);
+            assert_int_equal(list[k].shared, there);
+        }
+    }
+    remove_folder(dir);
+}
+
 /* ---- Archives to erase from ------------------------------------------------ */
 
 static const char *patient_of(size_t i)
@@ -453,6 +504,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_needles),
+        cmocka_unit_test(test_needles_are_all_found),
         cmocka_unit_test(test_forget_a_patient),
         cmocka_unit_test(test_what_others_share),
         cmocka_unit_test(test_refusals),

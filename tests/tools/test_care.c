@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 #include "engine/archive.h"
+#include "engine/files.h"
 #include "run.h"
 #include "tiny_model.h"
 
@@ -213,6 +214,93 @@ static void test_export_and_index_again(void **state)
     assert_int_equal(rename(at("p/moved.png"), at("p/3.png")), 0);
 }
 
+/* ---- Images of the archive's own ------------------------------------------------- */
+
+/* Keep a picture of the scratch folder in the archive `folder`; where it is then. */
+static void keep(const char *folder, const char *name, char path[500])
+{
+    char *bytes, sha[RS_SHA256_HEX];
+    rs_arena mem = {0};
+    rs_err err = {0};
+    const char *where;
+    rs_archive *a;
+    size_t len;
+
+    assert_int_equal(rs_file_read(&bytes, &len, at(name), 1 << 24, &err), RS_OK);
+    assert_int_equal(rs_archive_open(&a, folder, RS_ARCHIVE_WRITE, &err), RS_OK);
+    assert_int_equal(rs_files_keep(a, bytes, len, &mem, &where, sha, &err), RS_OK);
+    snprintf(path, 500, "%s", where);
+    rs_archive_close(a);
+    rs_arena_clear(&mem);
+    rs_free(bytes);
+}
+
+/* The path of the case's first image. */
+static void first_image(const char *folder, const char *key, char path[500])
+{
+    rs_arena mem = {0};
+    rs_err err = {0};
+    rs_archive *a;
+    rs_case *c;
+
+    assert_int_equal(rs_archive_open(&a, folder, RS_ARCHIVE_READ, &err), RS_OK);
+    assert_int_equal(rs_archive_get(a, key, &mem, &c, &err), RS_OK);
+    snprintf(path, 500, "%s", c->images[0].path);
+    rs_archive_close(a);
+    rs_arena_clear(&mem);
+}
+
+/* Moved, exported, indexed elsewhere, backed up, checked and erased with its images. */
+static void test_own_images(void **state)
+{
+    char own[400], moved[400], out[400], manifest[500], again[400], copy[400], path[500], was[500];
+    rs_buf rows = {0};
+
+    (void)state;
+    snprintf(own, sizeof own, "%s/own", scratch);
+    snprintf(moved, sizeof moved, "%s/moved", scratch);
+    snprintf(out, sizeof out, "%s/own-out", scratch);
+    snprintf(manifest, sizeof manifest, "%s/cases.jsonl", out);
+    snprintf(again, sizeof again, "%s/own-again", scratch);
+    snprintf(copy, sizeof copy, "%s/own-copy", scratch);
+    for (unsigned i = 0; i < 2; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "p/%u.png", i);
+        keep(own, name, path);
+        rs_buf_printf(&rows, "{\"id\":\"own-%u\",\"title\":\"Films\",\"image\":\"%s\",\"findings\":\"Film number %u.\"}\n", i,
+                      path, i);
+    }
+    put("own.jsonl", rows.data);
+    rs_buf_clear(&rows);
+    assert_exit(0, "index", own, at("own.jsonl"), "--model", model, "--quiet");
+    assert_int_equal(rename(own, moved), 0);
+    first_image(moved, "own-1", path);
+    assert_true(strncmp(path, moved, strlen(moved)) == 0 && rs_file_exists(path));
+    assert_exit(0, "verify", moved);
+    assert_exit(0, "search", moved, "--image", path, "--model", model);
+    assert_says(said_out, "own-1");
+
+    assert_exit(0, "export", moved, out);
+    assert_says(said_out, "2 cases with 2 images");
+    assert_says(said_out, "2 files copied");
+    assert_exit(0, "index", again, manifest, "--model", model, "--quiet");
+    assert_same_cases(moved, again);
+    first_image(again, "own-1", was);
+    assert_true(strncmp(was, out, strlen(out)) == 0 && rs_file_exists(was));
+
+    assert_exit(0, "backup", moved, copy);
+    assert_exit(0, "delete", moved, "own-1");
+    assert_false(rs_file_exists(path));
+    assert_exit(0, "verify", moved);
+    assert_exit(0, "verify", copy);
+    assert_exit(0, "show", copy, "own-1");
+    first_image(copy, "own-1", path);
+    assert_true(strncmp(path, copy, strlen(copy)) == 0 && rs_file_exists(path));
+    assert_int_equal(unlink(path), 0);
+    assert_exit(1, "verify", copy);
+    assert_says(said_err, "is missing");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_verify_and_rebuild),
         cmocka_unit_test(test_backup),
         cmocka_unit_test(test_export_and_index_again),
+        cmocka_unit_test(test_own_images),
     };
     return cmocka_run_group_tests(tests, make_all, drop_all);
 }
