@@ -59,9 +59,9 @@ typedef rs_status rs_one_also(void *ctx, rs_archive *a, const rs_one_report *r, 
 /* Put `c`, whose images all have bytes, sha256 and, for messages, `given`, into `a`, which is
  * open for writing, bound to `e` and in no batch. A case that has this digest already stays as
  * it is. Images that cannot be read are left out and told in *r; RS_EFORMAT names the first
- * where nothing else is left of the case. Whatever fails, the archive is as it was, files too. `pool` and `also` may be
- * NULL; the report lives in `mem`. RS_ENOMEM, RS_EIO, and what encoder, archive and `also`
- * say. */
+ * where nothing else is left of the case. Whatever fails, the archive is as it was, files too.
+ * `pool` and `also` may be NULL; the report lives in `mem`. RS_ENOMEM, RS_EIO, and what encoder,
+ * archive and `also` say. */
 rs_status rs_one_put(rs_archive *a, const rs_encoder *e, rs_pool *pool, const rs_source_case *c,
                      rs_one_also *also, void *ctx, rs_arena *mem, rs_one_report *r, rs_err *err);
 /* Take `c`, as it was read, out of `a`, and those of its files away that no other case has. */

@@ -66,8 +66,8 @@ static bool open_archive(rs_exchange *x, rs_writer *w, rs_archive **a)
     } else if (st == RS_EMISMATCH) {
         rs_log_error(RS_LOG_ERROR, "request failed", &err);
         rs_problem_reply(&x->reply, RS_PROBLEM_CONFLICT, NULL, "The archive's vectors are of "
-                         "another model than the one that this server runs with; its log names both. "
-                         "Nothing was changed.");
+                         "another model than the one that this server runs with; its log names "
+                         "both. Nothing was changed.");
     } else if (st != RS_OK) {
         fail(x, w, &err);
     }
@@ -325,8 +325,8 @@ static void erase(rs_exchange *x, rs_writer *w, rs_archive *a, const char *key)
     } else if (gone) {                         /* out of the tables, but not proved */
         rs_log_error(RS_LOG_ERROR, "not erased for good", &err);
         rs_problem_reply(&x->reply, RS_PROBLEM_INTERNAL, NULL, "The case is deleted and is not "
-                         "found any more, but it could not be shown that nothing of it is left in the "
-                         "archive's files: the server's log says why. radscout rebuild --purge "
+                         "found any more, but it could not be shown that nothing of it is left in "
+                         "the archive's files: the server's log says why. radscout rebuild --purge "
                          "writes these files anew.");
     } else {
         fail(x, w, &err);
