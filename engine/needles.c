@@ -131,7 +131,7 @@ static rs_status search_file(search *s, const char *path, rs_err *err)
     hay h;
 
     if (st != RS_OK)
-        return st;
+        return st == RS_ENOENT ? RS_OK : st;     /* gone since: a temporary file, say */
     s->out->files++;
     s->out->bytes += map.len;
     h = (hay){.path = path, .p = map.data, .len = map.len};

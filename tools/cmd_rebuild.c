@@ -22,7 +22,7 @@ static int run(rs_cli *c)
 }
 
 static const rs_option options[] = {
-    {"purge", 0, NULL, "write the catalog and the text index anew too, take away files of no case"},
+    {"purge", 0, NULL, "write the catalog and the text index anew too, without what was removed"},
     {0},
 };
 
@@ -30,7 +30,8 @@ const rs_command rs_command_rebuild = {
     .name = "rebuild", .args = "ARCHIVE", .summary = "write an archive's caches anew from its catalog",
     .description =
         "Vector caches that are missing, damaged or behind are written from the catalog's vectors.\n"
-        "Nothing is lost without it: a search takes from the catalog what a cache does not have.",
+        "Nothing is lost without it: a search takes from the catalog what a cache does not have.\n\n"
+        "--purge also takes away images and renditions in the archive's folder that no case has.",
     .examples = "  radscout rebuild archive\n",
     .options = options, .min_args = 1, .max_args = 1, .run = run,
 };
