@@ -53,6 +53,15 @@ size_t rs_eighths_of(size_t n, size_t eighths)
     return (n * eighths + 7) / 8;
 }
 
+size_t rs_eighths_for(const rs_file_shape *s, double width, double height)
+{
+    size_t n = s->scalable ? 1 : 8;
+
+    while (n < 8 && ((double)(s->width * n) < 8 * width || (double)(s->height * n) < 8 * height))
+        n *= 2;
+    return n;
+}
+
 rs_status rs_image_rows(const void *bytes, size_t len, const rs_row_sink *to, rs_err *err)
 {
     static const struct {

@@ -34,6 +34,9 @@ typedef struct {
 
 /* ceil(n * eighths / 8): a side at that fraction. */
 size_t rs_eighths_of(size_t n, size_t eighths);
+/* The least fraction of 1, 2, 4 and 8 eighths (others have no fast transform) at which a
+ * scalable file is at least width x height; 8 for any other. */
+size_t rs_eighths_for(const rs_file_shape *s, double width, double height);
 
 /* RS_EARG-free check of a size that a file claims: RS_ECORRUPT for 0, RS_ELIMIT
  * above RS_IMAGE_MAX_SIDE or RS_IMAGE_MAX_PIXELS. */

@@ -29,16 +29,12 @@ typedef struct {
 /* The least fraction, in eighths, at which both sides are margin times what is wanted. */
 static rs_status choose_eighths(intake *in, rs_file_shape *s, rs_err *err)
 {
-    size_t width, height, n = 1;
+    size_t width, height;
     rs_status st = rs_preprocess_size(in->p, s->width, s->height, &width, &height, err);
 
-    if (st != RS_OK || !s->scalable || in->margin <= 0)
-        return st;
-    while (n < 8 && ((double)(s->width * n) < 8 * in->margin * (double)width ||
-                     (double)(s->height * n) < 8 * in->margin * (double)height))
-        n *= 2;                     /* 3, 5, 6 and 7 eighths have no fast transform */
-    s->eighths = n;
-    return RS_OK;
+    if (st == RS_OK && in->margin > 0)
+        s->eighths = rs_eighths_for(s, in->margin * (double)width, in->margin * (double)height);
+    return st;
 }
 
 static rs_status make_rows(intake *in, rs_err *err)

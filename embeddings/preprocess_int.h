@@ -10,6 +10,9 @@
 typedef struct { uint16_t lo, hi; } rs_sample_range;
 
 void rs_sample_range_widen(rs_sample_range *r, const uint16_t *row, size_t n);
+/* How 16-bit grey becomes 8 bits: byte_of[v - lo] for the samples of a range, (v - lo) * 255 /
+ * (hi - lo) rounded half up; a flat image becomes 0. Caller rs_free()s; NULL on OOM. */
+uint8_t *rs_sample_range_bytes(rs_sample_range range);
 
 /* The size to which a picture of width x height is resized before the crop; RS_EARG
  * where that does not fit the encoder. */

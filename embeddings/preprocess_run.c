@@ -88,9 +88,7 @@ void rs_sample_range_widen(rs_sample_range *r, const uint16_t *row, size_t n)
     *r = (rs_sample_range){lo, hi};
 }
 
-/* byte_of[v - lo] for the samples of a range: (v - lo) * 255 / (hi - lo) rounded half up;
- * a flat image becomes 0. NULL on OOM. */
-static uint8_t *bytes_of_range(rs_sample_range range)
+uint8_t *rs_sample_range_bytes(rs_sample_range range)
 {
     uint32_t steps = (uint32_t)range.hi - range.lo;
     uint8_t *byte_of = rs_calloc(steps + 1, 1);
@@ -119,7 +117,7 @@ static rs_status prepare_16_bits(rs_preprocess_rows *r, const rs_sample_range *r
     if (r->in.channels == 1) {
         assert(range && range->lo <= range->hi);
         r->lo = range->lo;
-        r->byte_of = bytes_of_range(*range);
+        r->byte_of = rs_sample_range_bytes(*range);
     }
     if (!r->row8 || (r->in.channels == 1 && !r->byte_of))
         return rs_fail(err, RS_ENOMEM, "no memory to scale a 16-bit image");

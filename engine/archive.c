@@ -12,6 +12,7 @@
 #include "engine/catalog.h"
 #include "engine/files_int.h"
 #include "engine/schema.h"
+#include "engine/verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,7 +189,8 @@ static rs_status open_catalog(rs_archive *a, const char *path, bool writing, int
     if ((st = rs_lexicon_load(&a->lexicon, NULL, err)) != RS_OK ||
         (st = rs_db_open(&a->db, path, writing, err)) != RS_OK ||
         (st = rs_schema_check(a->db, writing, version, err)) != RS_OK ||
-        (st = rs_text_index_new(&a->text, a->db, a->lexicon, err)) != RS_OK)
+        (st = rs_case_keys_new(&a->keys, a->db, err)) != RS_OK ||
+        (st = rs_text_index_new(&a->text, a->db, a->keys, a->lexicon, err)) != RS_OK)
         return st;
     if (writing && *version < RS_SCHEMA_VERSION && (st = bring_up(a, *version, err)) != RS_OK)
         return rs_wrap(err, st, "archive %s: upgrade", a->folder);
@@ -261,7 +263,9 @@ void rs_archive_close(rs_archive *a)
     for (int kind = 0; kind < RS_KINDS; kind++)
         rs_vectors_free(a->vectors[kind]);
     rs_facets_free(a->facets);
+    rs_calibration_forget(a);
     rs_text_index_free(a->text);
+    rs_case_keys_free(a->keys);
     rs_db_close(a->db);
     rs_lexicon_free(a->lexicon);
     forget_encoder(a);

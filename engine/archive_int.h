@@ -16,10 +16,12 @@ struct rs_archive {
     int            lock;              /* writer.lock, or -1 in a reader */
     rs_lexicon    *lexicon;
     rs_text_index *text;
+    rs_case_keys  *keys;
     rs_vectors    *vectors[RS_KINDS]; /* NULL until an encoder is known */
     rs_encoder_identity encoder;      /* strings owned; id NULL until one is bound */
     int64_t        encoder_row;
     bool           words_current;     /* read by `lexicon`, as far as this writer knows */
+    struct rs_calibration_memo *calibration;     /* verdict.c's; NULL: not read yet */
     rs_facets     *facets;            /* NULL until a filter or a count wants them */
     int64_t        data_version;      /* as of the last refresh; -1: look again */
 };

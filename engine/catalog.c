@@ -33,24 +33,26 @@ rs_status rs_catalog_find(rs_archive *a, const char *key, int64_t *id, rs_err *e
 rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *mem,
                            int64_t *case_id, const char **key, rs_err *err)
 {
-    const int64_t known = rs_vectors_owner(a->vectors[kind], item);
     static const char *const sql[] = {
-        "SELECT c.id, c.key FROM images i JOIN cases c ON c.id = i.case_id WHERE i.id = ?1",
-        "SELECT c.id, c.key FROM passages i JOIN cases c ON c.id = i.case_id WHERE i.id = ?1",
-        "SELECT c.id, c.key FROM case_vectors i JOIN cases c ON c.id = i.case_id WHERE i.id = ?1",
-        "SELECT c.id, c.key FROM region_vectors r JOIN images i ON i.id = r.image_id"
-        " JOIN cases c ON c.id = i.case_id WHERE r.id = ?1",
+        "SELECT case_id FROM images WHERE id = ?1",
+        "SELECT case_id FROM passages WHERE id = ?1",
+        "SELECT case_id FROM case_vectors WHERE id = ?1",
+        "SELECT i.case_id FROM region_vectors r JOIN images i ON i.id = r.image_id WHERE r.id = ?1",
     };
-    rs_stmt s = rs_db_use(a->db, known ? "SELECT id, key FROM cases WHERE id = ?1" : sql[kind], err);
-    rs_status st;
+    rs_status st = RS_OK;
 
     *key = NULL;
-    rs_bind_int(&s, 1, known ? known : item);
-    if (rs_step(&s)) {
-        *case_id = rs_col_int(&s, 0);
-        *key = rs_col_dup(&s, 1, mem);
+    *case_id = rs_vectors_owner(a->vectors[kind], item);
+    if (!*case_id) {
+        rs_stmt s = rs_db_use(a->db, sql[kind], err);
+        rs_bind_int(&s, 1, item);
+        if (rs_step(&s))
+            *case_id = rs_col_int(&s, 0);
+        if ((st = rs_done(&s)) == RS_OK)
+            st = rs_vectors_owner_missed(a->vectors[kind], err);
     }
-    st = rs_done(&s);
+    if (st == RS_OK && *case_id)
+        st = rs_case_keys_get(a->keys, *case_id, mem, key, err);
     if (st == RS_OK && !*key)
         return rs_fail(err, RS_ECORRUPT, "%s: a vector of %s %lld, which is in no case",
                        rs_db_path(a->db), rs_kind_names[kind],
@@ -95,6 +97,35 @@ rs_status rs_catalog_vectors(rs_archive *a, rs_kind kind, int64_t case_id, rs_ar
     if (ids)
         *ids = id_rows;
     return rs_done(&s);
+}
+
+rs_status rs_catalog_image_vector(rs_archive *a, int64_t case_id, size_t n, rs_arena *mem,
+                                  float **x, rs_err *err)
+{
+    const size_t dim = a->encoder.dim;
+    rs_stmt s = rs_db_use(a->db,
+        "SELECT v.vector FROM images i JOIN image_vectors v ON v.id = i.id"
+        " WHERE i.case_id = ?1 AND i.ordinal = ?2", err);
+    size_t len;
+    rs_status st;
+
+    *x = NULL;
+    rs_bind_int(&s, 1, case_id);
+    rs_bind_int(&s, 2, (int64_t)n);
+    if (rs_step(&s)) {
+        const void *blob = rs_col_blob(&s, 0, &len);
+        if (!blob || len != 2 * dim)
+            s.status = rs_fail(err, RS_ECORRUPT, "%s: case %lld: a vector of %zu bytes, wanted %zu",
+                               rs_db_path(a->db), (long long)case_id, len, 2 * dim);
+        else if (!(*x = rs_new(mem, float, dim)))
+            rs_stmt_nomem(&s);
+        else
+            rs_half_unpack(*x, blob, dim);
+    }
+    st = rs_done(&s);
+    if (st == RS_OK && !*x)
+        return rs_fail(err, RS_ENOENT, "the case has no image %zu that can be compared", n);
+    return st;
 }
 
 const char *rs_catalog_path(const rs_archive *a, rs_stmt *s, int at, rs_arena *mem)

@@ -23,6 +23,10 @@ rs_status rs_catalog_owner(rs_archive *a, rs_kind kind, int64_t item, rs_arena *
 rs_status rs_catalog_vectors(rs_archive *a, rs_kind kind, int64_t case_id, rs_arena *mem,
                              float **x, int64_t **ids, size_t *n, rs_err *err);
 
+/* The vector of one image, `n` from 0: [dim] in `mem`. RS_ENOENT: there is none. */
+rs_status rs_catalog_image_vector(rs_archive *a, int64_t case_id, size_t n, rs_arena *mem,
+                                  float **x, rs_err *err);
+
 /* A case without its parts; *out's arrays are empty. */
 rs_status rs_catalog_case(rs_archive *a, int64_t case_id, rs_arena *mem, rs_case *out,
                           rs_err *err);

@@ -276,8 +276,8 @@ static size_t find_letters(const char *word, size_t len, const char *letters)
 {
     size_t m = strlen(letters);
 
-    for (size_t at = 0; m && at + m <= len; at++)
-        if (strncasecmp(word + at, letters, m) == 0)
+    for (size_t at = 0; m && at + m <= len; at++)         /* the first letter tells most */
+        if ((word[at] | 32) == (letters[0] | 32) && strncasecmp(word + at, letters, m) == 0)
             return at;
     return len;
 }

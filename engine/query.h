@@ -105,6 +105,7 @@ typedef struct {
                                       best given so, rs_intake_files does what indexing did; or */
     const float    *vector;        /* [dim], ready: the text's beside a text, else an image's */
     const char     *like;          /* a case's key; it is not among its own hits */
+    size_t          like_image;    /* of that case only this image, from 1; 0: all of the case */
     bool            boxed;         /* of the image, only this part: x0 y0 x1 y1 as fractions */
     double          box[4];        /* of its width and height. A region; needs `image`. The
                                       whole image is looked for too, unless its weight is
@@ -122,6 +123,10 @@ typedef struct {
      * Without it a text that has no vector is searched by BM25 only. */
     const rs_encoder *encoder;
     rs_pool          *pool;        /* for encoding; may be NULL */
+    /* Texts to vectors [n x d] in the encoder's place, from its own: for who remembers them.
+     * NULL: the encoder is asked. */
+    rs_status (*encode)(void *ctx, const char *const *texts, size_t n, float *out, rs_err *err);
+    void       *encode_ctx;
 
     const char *filter;            /* "modality:CT and not age:..40", see filter.h; NULL: all */
     const char *access;            /* another, of what the asker may see at all; NULL: all. It
@@ -157,6 +162,11 @@ typedef struct {
 rs_query rs_query_default(void);
 /* Another part, of weight 1; NULL where there are RS_QUERY_MAX_PARTS. */
 rs_query_part *rs_query_add(rs_query *q);
+
+/* What of a text part the encoder is given: the text without operators and words ruled out; ""
+ * where nothing is left. In `mem`. */
+rs_status rs_query_plain(rs_archive *a, const char *text, rs_arena *mem, const char **plain,
+                         rs_err *err);
 
 /* Bytes [begin, end) of a text. */
 typedef struct { size_t begin, end; } rs_span;
@@ -238,8 +248,9 @@ typedef struct {
 } rs_result;
 
 /* Everything in *out lives in `mem`. No hits is RS_OK. RS_EARG: nothing asked, k 0, a
- * vector that is not finite, a filter that cannot be read. RS_ENOENT: `like` names no case. RS_EMISMATCH: another
- * encoder. RS_ECANCEL: deadline_s is over. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
+ * vector that is not finite, a filter that cannot be read. RS_ENOENT: `like` names no case, or
+ * like_image no image of it that has a vector. RS_EMISMATCH: another encoder. RS_ECANCEL:
+ * deadline_s is over. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
 rs_status rs_search(rs_archive *a, const rs_query *q, rs_arena *mem, rs_result *out, rs_err *err);
 
 /* `e->text` with `before` and `after` around each match; in `mem`; NULL on OOM. */

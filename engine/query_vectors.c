@@ -135,7 +135,19 @@ static rs_status encode_texts(rs_search_state *s)
         if (!add(s, &s->texts, row, p->weight))
             return no_memory(s);
     }
+    if (n && q->encode)
+        return q->encode(q->encode_ctx, texts, n, x, s->err);
     return n ? rs_encoder_texts(q->encoder, texts, n, q->pool, x, NULL, s->err) : RS_OK;
+}
+
+rs_status rs_query_plain(rs_archive *a, const char *text, rs_arena *mem, const char **plain,
+                         rs_err *err)
+{
+    rs_text_query q;
+    rs_status st = rs_text_query_compile(a->text, text, RS_WORDS_READ, mem, &q, err);
+
+    *plain = st == RS_OK ? q.plain : "";
+    return st;
 }
 
 /* ---- Images ---------------------------------------------------------- */
@@ -209,6 +221,23 @@ rs_status rs_query_encode(rs_search_state *s)
 
 /* ---- Cases ----------------------------------------------------------- */
 
+/* That image alone, which is then all that there is of the case. */
+static rs_status take_image(rs_search_state *s, const rs_query_part *p, int64_t id)
+{
+    float *x;
+    rs_status st;
+
+    if (!s->a->encoder.id)
+        return rs_fail(s->err, RS_ENOENT, "the archive has no vectors to compare images by");
+    st = rs_catalog_image_vector(s->a, id, p->like_image - 1, s->mem, &x, s->err);
+    if (st != RS_OK)
+        return st;
+    if (!add(s, &s->like[RS_KIND_IMAGE], x, p->weight) ||
+        !add(s, &s->like[RS_KIND_CASE], x, p->weight))
+        return no_memory(s);
+    return RS_OK;
+}
+
 static rs_status take_case(rs_search_state *s, const rs_query_part *p, int64_t id)
 {
     const size_t dim = s->a->encoder.dim;
@@ -238,7 +267,7 @@ rs_status rs_query_find_cases(rs_search_state *s)
         if ((st = rs_access_find(s->a, &s->seen, p->like, &id, s->err)) == RS_OK &&
             (st = rs_restriction_leave_out_case(&s->restriction, s->a->db, id, !s->q->keep_patients,
                                                 s->mem, s->err)) == RS_OK)
-            st = take_case(s, p, id);
+            st = p->like_image ? take_image(s, p, id) : take_case(s, p, id);
     }
     return st;
 }

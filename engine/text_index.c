@@ -35,8 +35,8 @@ const char *rs_text_column_name(rs_text_column c)
     return (unsigned)c < RS_TEXT_COUNT ? names[c] : "?";
 }
 
-rs_status rs_text_index_new(rs_text_index **out, rs_db *db, const rs_lexicon *lexicon,
-                            rs_err *err)
+rs_status rs_text_index_new(rs_text_index **out, rs_db *db, rs_case_keys *keys,
+                            const rs_lexicon *lexicon, rs_err *err)
 {
     rs_text_index *t = rs_calloc(1, sizeof *t);
     rs_status st;
@@ -45,6 +45,7 @@ rs_status rs_text_index_new(rs_text_index **out, rs_db *db, const rs_lexicon *le
     if (!t)
         return rs_fail(err, RS_ENOMEM, "text index: no memory");
     t->db = db;
+    t->keys = keys;
     t->lexicon = lexicon;
     if ((st = rs_tokens_new(&t->tokens, err)) != RS_OK ||
         (st = rs_bm25_register(db, err)) != RS_OK ||
@@ -183,12 +184,8 @@ static rs_status read_keys(rs_text_index *t, const rs_top *top, rs_arena *mem, r
     rs_status st = rows ? RS_OK : rs_fail(err, RS_ENOMEM, "query: no memory");
 
     for (size_t i = 0; st == RS_OK && i < top->n; i++) {
-        rs_stmt s = rs_db_use(t->db, "SELECT key FROM cases WHERE id = ?1", err);
-        rs_bind_int(&s, 1, top->rows[i].id);
         rows[i] = (rs_ranked){top->rows[i].id, NULL, top->rows[i].score, 0};
-        if (rs_step(&s))
-            rows[i].key = rs_col_dup(&s, 0, mem);
-        st = rs_done(&s);
+        st = rs_case_keys_get(t->keys, rows[i].case_id, mem, &rows[i].key, err);
         if (st == RS_OK && !rows[i].key)
             st = rs_fail(err, RS_ECORRUPT, "%s: words of case %lld, which is not there",
                          rs_db_path(t->db), (long long)rows[i].case_id);

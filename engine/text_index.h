@@ -27,6 +27,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "engine/case_keys.h"
 #include "engine/db.h"
 #include "engine/lexicon.h"
 #include "engine/query.h"
@@ -54,9 +55,9 @@ const char *rs_text_column_name(rs_text_column c);          /* "impression" */
 
 typedef struct rs_text_index rs_text_index;
 
-/* `db` and `lexicon` are borrowed; the lexicon may be changed for another. */
-rs_status rs_text_index_new(rs_text_index **out, rs_db *db, const rs_lexicon *lexicon,
-                            rs_err *err);
+/* `db`, `keys` and `lexicon` are borrowed; the lexicon may be changed for another. */
+rs_status rs_text_index_new(rs_text_index **out, rs_db *db, rs_case_keys *keys,
+                            const rs_lexicon *lexicon, rs_err *err);
 void      rs_text_index_free(rs_text_index *t);         /* NULL is fine */
 void      rs_text_index_use(rs_text_index *t, const rs_lexicon *lexicon);
 

@@ -10,6 +10,7 @@
 
 struct rs_text_index {
     rs_db            *db;
+    rs_case_keys     *keys;        /* the archive's */
     const rs_lexicon *lexicon;
     rs_tokens        *tokens;      /* its own: the lexicon may be changed */
     rs_lengths        lengths;     /* of the cases, and how often groups occur */

@@ -424,6 +424,18 @@ rs_status rs_vectors_select(rs_vectors *v, const uint64_t *cases, size_t cap, rs
     return select_in(v->tail, &v->tail_owners, cases, cap, mem, &out->tail, &out->n, err);
 }
 
+rs_status rs_vectors_owner_missed(rs_vectors *v, rs_err *err)
+{
+    enum { MANY = 5000 };
+    rs_status st;
+
+    if (++v->owners_missed < MANY)
+        return RS_OK;
+    v->owners_missed = 0;
+    st = read_owners(v, v->base, &v->base_owners, err);
+    return st == RS_OK ? read_owners(v, v->tail, &v->tail_owners, err) : st;
+}
+
 static int64_t owner_in(const rs_vector_index *index, const rs_owners *o, int64_t id)
 {
     const size_t at = index ? position_of(rs_vector_index_ids(index), o->n, 0, id) : o->n;

@@ -70,6 +70,9 @@ rs_status rs_vectors_select(rs_vectors *v, const uint64_t *cases, size_t cap, rs
                             rs_selection *out, rs_err *err);
 /* The case that a vector is of, once they have been read; 0: not known. */
 int64_t   rs_vectors_owner(const rs_vectors *v, int64_t id);
+/* It was not known and had to be looked up: where that has been so for some thousands, all are
+ * read, which costs about as much. Inside the snapshot. */
+rs_status rs_vectors_owner_missed(rs_vectors *v, rs_err *err);
 
 /* The at most k nearest to q [dim] among the selected (NULL: all), best first, equal
  * scores by id; in `mem`. */

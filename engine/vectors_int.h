@@ -23,6 +23,7 @@ struct rs_vectors {
     int64_t generation;                /* of the catalog's row when loaded */
     int64_t tombstone;                 /* last one applied */
     rs_vector_index *base, *tail;      /* either may be NULL */
+    size_t    owners_missed;   /* looked up one by one since they were read */
     rs_owners base_owners, tail_owners;
 };
 

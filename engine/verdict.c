@@ -60,20 +60,59 @@ static void read_typical(rs_typical *t, const json_t *list)
     }
 }
 
+/* The text as it was read last, and what it says. */
+struct rs_calibration_memo {
+    char          *text;
+    rs_calibration said;
+};
+
+void rs_calibration_forget(rs_archive *a)
+{
+    if (a->calibration)
+        rs_free(a->calibration->text);
+    rs_free(a->calibration);
+    a->calibration = NULL;
+}
+
+/* Without memory for it, it is read again next time. */
+static void remember(rs_archive *a, const char *text, const rs_calibration *said)
+{
+    struct rs_calibration_memo *m = rs_calloc(1, sizeof *m);
+
+    rs_calibration_forget(a);
+    if (m && (m->text = rs_strdup(text)) != NULL) {
+        m->said = *said;
+        a->calibration = m;
+    } else {
+        rs_free(m);
+    }
+}
+
+static void read_text(const char *text, rs_calibration *out)
+{
+    json_t *all = NULL;
+
+    if (rs_json_parse(&all, text, strlen(text), "verdict", NULL) == RS_OK) {
+        out->cases = json_integer_value(json_object_get(all, "cases"));
+        for (int p = 0; p < RS_PROBE_COUNT; p++)
+            read_typical(&out->probe[p], json_object_get(all, rs_probe_name((rs_probe)p)));
+    }
+    json_decref(all);
+}
+
 rs_status rs_calibration_read(rs_archive *a, rs_calibration *out, rs_err *err)
 {
     rs_stmt s = rs_db_use(a->db, "SELECT value FROM meta WHERE key = 'verdict'", err);
-    json_t *all = NULL;
+    const char *text;
 
     *out = (rs_calibration){0};
-    if (rs_step(&s)) {
-        const char *text = rs_col_text(&s, 0);
-        if (text && rs_json_parse(&all, text, strlen(text), "verdict", NULL) == RS_OK) {
-            out->cases = json_integer_value(json_object_get(all, "cases"));
-            for (int p = 0; p < RS_PROBE_COUNT; p++)
-                read_typical(&out->probe[p], json_object_get(all, rs_probe_name((rs_probe)p)));
+    if (rs_step(&s) && (text = rs_col_text(&s, 0)) != NULL) {
+        if (a->calibration && strcmp(a->calibration->text, text) == 0) {
+            *out = a->calibration->said;
+        } else {
+            read_text(text, out);
+            remember(a, text, out);
         }
-        json_decref(all);
     }
     return rs_done(&s);
 }

@@ -49,6 +49,8 @@ void      rs_typical_make(rs_typical *t, float *score, size_t n);
 
 /* What the catalog's meta has. Damage counts as never calibrated. */
 rs_status rs_calibration_read(rs_archive *a, rs_calibration *out, rs_err *err);
+/* What the archive remembers of it, for its end. */
+void      rs_calibration_forget(rs_archive *a);
 /* Calibrate where it was never done or the archive has grown or shrunk by a quarter since.
  * Writer only, outside a batch. About 200 searches. */
 rs_status rs_calibrate(rs_archive *a, rs_err *err);

@@ -26,6 +26,15 @@ void rs_api_stats(rs_exchange *x, rs_worker *w);
 void rs_api_facets(rs_exchange *x, rs_worker *w);
 void rs_api_case(rs_exchange *x, rs_worker *w);
 void rs_api_image(rs_exchange *x, rs_worker *w);
+void rs_api_judgments(rs_exchange *x, rs_worker *w);
+void rs_api_thumbnail(rs_exchange *x, rs_worker *w);
+void rs_api_display(rs_exchange *x, rs_worker *w);
+void rs_api_gray16(rs_exchange *x, rs_worker *w);
+void rs_api_similar(rs_exchange *x, rs_worker *w);
+
+/* By the one that changes the archive. */
+void rs_api_judge(rs_exchange *x, rs_writer *w);
+void rs_api_judgment_remove(rs_exchange *x, rs_writer *w);
 
 /* By the writer. */
 void rs_api_case_add(rs_exchange *x, rs_writer *w);
@@ -43,5 +52,20 @@ const char *rs_api_asked(rs_arena *mem, const rs_query *q);
 const char *rs_api_case_url(rs_arena *mem, const char *key);
 /* "/v1/images/KEY/N", KEY percent-encoded; NULL on OOM. */
 const char *rs_api_image_url(rs_arena *mem, const char *key, size_t n);
+/* What a search has found, as the answer; its cases are shown. `took_s`: the request, so far. */
+void rs_api_result(rs_exchange *x, rs_worker *w, const rs_query *q, bool explain,
+                   const rs_result *r, double took_s);
+
+/* ---- Images ---------------------------------------------------------- */
+
+/* The image that /v1/images/{key}/{n} names and the asker may see, in x->mem; NULL after having
+ * answered that there is none. */
+const rs_case_image *rs_api_image_of(rs_exchange *x, rs_worker *w);
+/* Its file, the caller's, and its length. RS_ENOENT, RS_EIO; then *fd is -1. */
+rs_status rs_api_image_open(const rs_case_image *im, int *fd, uint64_t *length, rs_err *err);
+/* That could not be: a problem, and `err` in the log. */
+void rs_api_image_gone(rs_exchange *x, const rs_err *err);
+/* The reply's fields, whose body is an image with that digest. RS_ENOMEM. */
+rs_status rs_api_image_reply(rs_exchange *x, const char *type, const char *digest, rs_err *err);
 
 #endif

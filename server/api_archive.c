@@ -147,7 +147,7 @@ void rs_api_case(rs_exchange *x, rs_worker *w)
         rs_api_fail(x, w, &err);
     } else {
         one_case ctx = {&x->mem, c};
-        rs_wire wire = {.image = image_name, .ctx = &ctx};
+        rs_wire wire = {.image = image_name, .thumbnail = "/thumbnail", .ctx = &ctx};
         rs_exchange_shows(x, x->arg[0]);
         rs_api_json(x, rs_wire_case(c, m, n, &wire));
     }
@@ -172,34 +172,41 @@ static const char *type_by_signature(int fd)
     return NULL;
 }
 
-/* The file that the catalog names, as the answer. */
-static rs_status open_image(rs_exchange *x, rs_worker *w, const rs_case_image *im, rs_err *err)
+rs_status rs_api_image_open(const rs_case_image *im, int *fd, uint64_t *length, rs_err *err)
+{
+    struct stat sb;
+
+    *fd = open(im->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0)
+        return rs_fail_errno(err, "open %s", im->path);
+    if (fstat(*fd, &sb) == 0 && S_ISREG(sb.st_mode)) {
+        *length = (uint64_t)sb.st_size;
+        return RS_OK;
+    }
+    close(*fd);
+    *fd = -1;
+    return rs_fail(err, RS_EIO, "%s is no regular file", im->path);
+}
+
+void rs_api_image_gone(rs_exchange *x, const rs_err *err)
+{
+    rs_log_error(RS_LOG_ERROR, "image not served", err);
+    rs_problem_reply(&x->reply, RS_PROBLEM_NOT_FOUND, NULL, "The image's file is not where it "
+                     "was when it was indexed; the server's log names it.");
+}
+
+rs_status rs_api_image_reply(rs_exchange *x, const char *type, const char *digest, rs_err *err)
 {
     rs_reply *r = &x->reply;
-    char hex[RS_SHA256_HEX];
-    struct stat sb;
-    rs_status st;
 
-    r->fd = open(im->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (r->fd < 0)
-        return rs_fail_errno(err, "open %s", im->path);
-    if (fstat(r->fd, &sb) != 0 || !S_ISREG(sb.st_mode))
-        return rs_fail(err, RS_EIO, "%s is no regular file", im->path);
-    if ((st = rs_digests_of(w->service->digests, r->fd, hex, err)) != RS_OK)
-        return st;
-    r->length = (uint64_t)sb.st_size;
-    r->etag = rs_arena_sprintf(&x->mem, "\"%s\"", hex);
-    r->type = type_by_signature(r->fd);
-    if (!r->type) {                            /* no picture: nothing that a browser may run */
-        r->type = "application/octet-stream";
-        rs_reply_field(r, "Content-Disposition", "attachment");
-    }
+    r->type = type;
+    r->etag = rs_arena_sprintf(&x->mem, "\"%s\"", digest);
     r->cache = "private, no-cache";            /* kept, but asked about each time */
     rs_reply_field(r, "Content-Security-Policy", "default-src 'none'; sandbox");
     return r->etag ? RS_OK : rs_fail(err, RS_ENOMEM, "no memory for an ETag");
 }
 
-void rs_api_image(rs_exchange *x, rs_worker *w)
+const rs_case_image *rs_api_image_of(rs_exchange *x, rs_worker *w)
 {
     const size_t digits = strspn(x->arg[1], "0123456789");
     rs_err err = {0};
@@ -210,18 +217,44 @@ void rs_api_image(rs_exchange *x, rs_worker *w)
         rs_problem_reply(&x->reply, RS_PROBLEM_NOT_FOUND, NULL,
                          "An image is named by its case's key and its number among the case's, "
                          "from 0.");
-        return;
+        return NULL;
     }
     n = strtoul(x->arg[1], NULL, 10);
-    if (rs_access_case(w->archive, x->grant.access, x->arg[0], &x->mem, &c, &err) != RS_OK) {
+    if (rs_access_case(w->archive, x->grant.access, x->arg[0], &x->mem, &c, &err) != RS_OK)
         rs_api_fail(x, w, &err);
-    } else if (n >= c->n_images) {
+    else if (n >= c->n_images)
         rs_problem_reply(&x->reply, RS_PROBLEM_NOT_FOUND, NULL, "The case has fewer images.");
-    } else if (open_image(x, w, &c->images[n], &err) != RS_OK) {
-        rs_log_error(RS_LOG_ERROR, "image not served", &err);
-        rs_problem_reply(&x->reply, RS_PROBLEM_NOT_FOUND, NULL, "The image's file is not where it "
-                         "was when it was indexed; the server's log names it.");
-    } else {
+    else
+        return &c->images[n];
+    return NULL;
+}
+
+/* The file that the catalog names, as the answer. */
+static rs_status open_image(rs_exchange *x, rs_worker *w, const rs_case_image *im, rs_err *err)
+{
+    rs_reply *r = &x->reply;
+    char hex[RS_SHA256_HEX];
+    const char *type;
+    rs_status st;
+
+    if ((st = rs_api_image_open(im, &r->fd, &r->length, err)) != RS_OK ||
+        (st = rs_digests_of(w->service->digests, r->fd, hex, err)) != RS_OK)
+        return st;
+    type = type_by_signature(r->fd);
+    if (!type)                                 /* no picture: nothing that a browser may run */
+        rs_reply_field(r, "Content-Disposition", "attachment");
+    return rs_api_image_reply(x, type ? type : "application/octet-stream", hex, err);
+}
+
+void rs_api_image(rs_exchange *x, rs_worker *w)
+{
+    const rs_case_image *im = rs_api_image_of(x, w);
+    rs_err err = {0};
+
+    if (!im)
+        return;
+    if (open_image(x, w, im, &err) != RS_OK)
+        rs_api_image_gone(x, &err);
+    else
         rs_exchange_shows(x, x->arg[0]);
-    }
 }

@@ -17,7 +17,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/clean.h"
 #include "server/ask.h"
 #include "server/generation.h"
 #include "server/server.h"
@@ -43,7 +42,7 @@ typedef struct {
     rs_token_stream tokens, thoughts;    /* of the answer; of reasoning that comes apart */
     rs_buf         text, reasoning;      /* of the generator, when it has ended */
     char           finish[24];
-    char           problem[400];         /* why it did not; "" */
+    char           problem[RS_ASK_PROBLEM];      /* why it did not; "" */
     rs_buf         events;               /* to be pushed next */
 } asking;
 
@@ -151,32 +150,22 @@ static void fail(asking *a, rs_worker *w, const rs_err *err)
 /* The draft is there, or is not to come. */
 static rs_status draft_ended(asking *a, rs_worker *w, rs_err *err)
 {
-    rs_arena *mem = &a->x->mem;
-    const char *plain;
-    rs_status st;
+    rs_status st = rs_ask_drafted(&a->k, w, a->text.data ? a->text.data : "",
+                                  a->reasoning.data ? a->reasoning.data : "", a->problem,
+                                  &a->x->mem, err);
 
-    if (!*a->problem) {
-        st = rs_ask_check(&a->k, w, a->text.data ? a->text.data : "",
-                          a->reasoning.data ? a->reasoning.data : "", mem, err);
-        if (st != RS_ELIMIT)
-            return st;
-        snprintf(a->problem, sizeof a->problem, "%s", err->msg);
-    }
-    plain = rs_clean_line(a->problem, strlen(a->problem), NULL, mem);
-    snprintf(a->problem, sizeof a->problem, "%.390s", plain ? plain : "the generator failed");
-    if (a->stream)
+    if (*a->problem && a->stream)
         put_generator_problem(a);
-    return rs_ask_extract(&a->k, w, mem, err);
+    return st;
 }
 
 static rs_status second_ended(asking *a, rs_err *err)
 {
-    if (!*a->problem)
-        return rs_ask_second(&a->k, a->text.data ? a->text.data : "", &a->x->mem, err);
-    a->k.second = rs_clean_line(a->problem, strlen(a->problem), NULL, &a->x->mem);
-    a->k.send = NULL;
+    rs_status st = rs_ask_seconded(&a->k, a->text.data ? a->text.data : "", a->problem,
+                                   &a->x->mem, err);
+
     a->problem[0] = '\0';                      /* the answer stands without it */
-    return RS_OK;
+    return st;
 }
 
 static void on_work(rs_exchange *x, rs_worker *w)
@@ -263,13 +252,16 @@ static void start_generation(asking *a, rs_server *s)
     const bool show = a->stage == ASK_DRAFT && a->stream && a->k.request.policy == RS_CHECK_MARK;
     const rs_generation_plan plan = {
         .generator = a->k.to, .request = a->k.send, .plain = a->k.send_plain,
-        .on_text = show ? on_draft_text : NULL, .on_end = on_generated, .ctx = a};
+        .on_text = show ? on_draft_text : NULL, .on_end = on_generated, .ctx = a,
+        .counts = rs_server_generator_counts(s, a->k.to)};
     rs_err err = {0};
 
-    if (!rs_server_fetcher(s) || rs_fetcher_running(rs_server_fetcher(s)) >= rs_server_answers(s))
+    if (!rs_server_fetcher(s) || rs_fetcher_running(rs_server_fetcher(s)) >= rs_server_answers(s)) {
         rs_fail(&err, RS_EBUSY, "the generator has too many questions already");
-    else
+        rs_generator_count_failure(plan.counts, RS_GENERATOR_BUSY);
+    } else {
         rs_generation_begin(&a->generation, rs_server_fetcher(s), &plan, &err);
+    }
     if (a->generation)
         return;
     snprintf(a->problem, sizeof a->problem, "%s", err.msg);
@@ -332,6 +324,7 @@ static rs_status look(asking *a, rs_worker *w, rs_err *err)
     rs_status st;
 
     x->asked = rs_api_asked(&x->mem, &a->k.request.search.query);
+    rs_exchange_query(x, w, &a->k.request.search.query);
     st = rs_ask_find(&a->k, w, x->grant.access, left(a), &x->mem, err);
     for (size_t i = 0; st == RS_OK && i < c->n; i++) {
         rs_exchange_shows(x, c->items[i].key);

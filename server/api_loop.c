@@ -45,6 +45,7 @@ void rs_api_ready(rs_exchange *x, rs_server *s)
 void rs_api_metrics(rs_exchange *x, rs_server *s)
 {
     x->reply.type = "text/plain; version=0.0.4; charset=utf-8";
+    rs_server_generator_counts(s, NULL);       /* those that were never asked, too */
     rs_server_metrics(s, &x->reply.body);
 }
 

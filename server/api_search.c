@@ -65,12 +65,12 @@ static void show(rs_exchange *x, const rs_result *r)
     }
 }
 
-static void answer(rs_exchange *x, rs_worker *w, const rs_search_request *s, const rs_result *r,
-                   double took_s)
+void rs_api_result(rs_exchange *x, rs_worker *w, const rs_query *q, bool explain,
+                   const rs_result *r, double took_s)
 {
     namer n = {.archive = w->archive, .mem = &x->mem};
-    const rs_wire wire = {.explain = s->explain, .contrast = s->query.contrast, .facts = true,
-                          .image = image_name, .ctx = &n};
+    const rs_wire wire = {.explain = explain, .contrast = q->contrast, .facts = true,
+                          .image = image_name, .thumbnail = "/thumbnail", .ctx = &n};
     json_t *o;
 
     show(x, r);
@@ -112,13 +112,12 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
         double left = x->until_s - rs_now_s();
         if (s->deadline_s > 0 && s->deadline_s < left)
             left = s->deadline_s;
-        s->query.encoder = w->service->encoder;
-        s->query.access = x->grant.access;
+        rs_exchange_query(x, w, &s->query);
         x->asked = rs_api_asked(&x->mem, &s->query);
         s->query.deadline_s = left > 0.001 ? left : 0.001;
         st = rs_search(w->archive, &s->query, &x->mem, &r, &err);
         if (st == RS_OK)
-            answer(x, w, s, &r, rs_now_s() - begin);
+            rs_api_result(x, w, &s->query, s->explain, &r, rs_now_s() - begin);
     }
     if (st != RS_OK && x->reply.status == 200)
         rs_api_fail(x, w, &err);

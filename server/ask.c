@@ -9,6 +9,7 @@
 #include "engine/extract.h"
 #include "server/token_stream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Tokens of a template's own words and of a question, besides the evidence. */
@@ -26,8 +27,7 @@ const char *rs_ask_by(const rs_ask *k)
 
 /* ---- Finding --------------------------------------------------------- */
 
-/* As much evidence as was asked for, if the generator's window has room for it. */
-static size_t budget_of(const rs_ask *k)
+size_t rs_ask_budget(const rs_ask *k)
 {
     const rs_generator *g = k->route.draft;
     long long room = g ? g->context_tokens - g->max_tokens - PROMPT_TOKENS : RS_ASK_BUDGET_MAX;
@@ -58,7 +58,7 @@ rs_status rs_ask_find(rs_ask *k, rs_worker *w, const char *access, double left_s
         return st;
     k->encode_ms = r->encode_ms;
     k->search_ms = r->search_ms;
-    o.budget = budget_of(k);
+    o.budget = rs_ask_budget(k);
     o.max_cases = q->k < RS_CONTEXT_MAX ? q->k : RS_CONTEXT_MAX;
     o.examples = rs_prompt_examples(t);
     o.images = true;
@@ -291,4 +291,33 @@ rs_status rs_ask_second(rs_ask *k, const char *text, rs_arena *mem, rs_err *err)
     if (objected)
         k->second = "objected";
     return flags ? rs_check_add(&k->verified, flags, &o, mem, err) : no_memory(err);
+}
+
+/* ---- What becomes of an answer, or of none ------------------------------ */
+
+rs_status rs_ask_drafted(rs_ask *k, rs_worker *w, const char *draft, const char *reasoning,
+                         char *problem, rs_arena *mem, rs_err *err)
+{
+    const char *plain;
+    rs_status st;
+
+    if (!*problem) {
+        st = rs_ask_check(k, w, draft, reasoning, mem, err);
+        if (st != RS_ELIMIT)
+            return st;
+        snprintf(problem, RS_ASK_PROBLEM, "%s", err->msg);
+    }
+    plain = rs_clean_line(problem, strlen(problem), NULL, mem);
+    snprintf(problem, RS_ASK_PROBLEM, "%.390s", plain ? plain : "the generator failed");
+    return rs_ask_extract(k, w, mem, err);
+}
+
+rs_status rs_ask_seconded(rs_ask *k, const char *text, const char *problem, rs_arena *mem,
+                          rs_err *err)
+{
+    if (!*problem)
+        return rs_ask_second(k, text, mem, err);
+    k->second = rs_clean_line(problem, strlen(problem), NULL, mem);
+    k->send = NULL;
+    return RS_OK;
 }

@@ -5,7 +5,7 @@
  *   rs_ask_check    what it wrote against what it cites; the request to a second reader
  *   rs_ask_second   what that one said: it can only take away
  *
- * What waits for generators between them is api_ask.c's. A generator sees what the evidence
+ * What waits for generators between them is api_ask.c's, and ask_wait.h's for who can wait. A generator sees what the evidence
  * holds (context.h) and nothing else of the archive.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -51,6 +51,19 @@ rs_status rs_ask_check(rs_ask *k, rs_worker *w, const char *draft, const char *r
 /* What the second reader said; nonsense changes nothing. */
 rs_status rs_ask_second(rs_ask *k, const char *text, rs_arena *mem, rs_err *err);
 
+enum { RS_ASK_PROBLEM = 400 };     /* bytes of a sentence that says why there is no answer */
+
+/* A draft has ended: rs_ask_check, or, where `problem` says why there is none, or it is too long
+ * (which becomes the problem), rs_ask_extract. `problem`: [RS_ASK_PROBLEM], "" for none; it is made
+ * plain. */
+rs_status rs_ask_drafted(rs_ask *k, rs_worker *w, const char *draft, const char *reasoning,
+                         char *problem, rs_arena *mem, rs_err *err);
+/* The second reading has ended: rs_ask_second, or k->second tells the problem; the answer stands. */
+rs_status rs_ask_seconded(rs_ask *k, const char *text, const char *problem, rs_arena *mem,
+                          rs_err *err);
+
+/* As much evidence as k->request asks for, if the window of who drafts has room for it: tokens. */
+size_t rs_ask_budget(const rs_ask *k);
 const char *rs_ask_by(const rs_ask *k);          /* a generator's name, "built-in" */
 
 #endif

@@ -44,6 +44,7 @@ static rs_status set_text(rs_config *c, const setting *s, const char *from, cons
 {
     if (strlen(value) >= s->size)
         return rs_fail(err, RS_EARG, "%s%s: longer than %zu bytes", from, s->name, s->size - 1);
+    memset(field(c, s), 0, s->size);           /* so that equal texts are equal bytes */
     snprintf(field(c, s), s->size, "%s", value);
     return RS_OK;
 }

@@ -26,9 +26,10 @@
     T(bind,          "127.0.0.1", 64)            /* fixed: address to listen at             */ \
     N(port,          8080,     0,  65535)        /* fixed: 0: one that is free              */ \
     N(workers,       0,        0,  256)          /* fixed: 0: one a core                    */ \
-    N(queue,         64,       1,  100000)       /* fixed: requests that may wait           */ \
+    N(queue,         128,      1,  100000)       /* fixed: requests that may wait           */ \
     N(connections,   1024,     1,  100000)       /* open at once                            */ \
     N(body_mb,       64,       1,  2048)         /* of a request's body                     */ \
+    N(together,      0,        0,  64)           /* fixed: texts encoded at once; 0: measure */ \
     N(write_queue,   16,       1,  100000)       /* fixed: writing requests that may wait   */ \
     N(deadline_ms,   10000,    10, 3600000)      /* of a request, from its last byte on     */ \
     N(write_deadline_ms, 120000, 10, 3600000)    /* the same of one that writes             */ \
@@ -37,6 +38,7 @@
     N(idle_ms,       60000,    10, 3600000)      /* a connection may wait for a request     */ \
     N(write_ms,      30000,    10, 3600000)      /* a client may read nothing               */ \
     N(drain_ms,      20000,    0,  3600000)      /* after SIGTERM, for what is under way    */ \
+    N(renditions_mb, 1024,     0,  10000000)     /* fixed: kept on the disk; 0: none        */ \
     T(generators,    "", 1024)                   /* fixed: a file, see generators.h         */ \
     T(prompts,       "", 1024)                   /* fixed: a folder of templates            */ \
     N(answers,       16,       1,  10000)        /* with generators at once                 */ \

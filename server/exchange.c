@@ -25,6 +25,17 @@ void rs_exchange_shows(rs_exchange *x, const char *key)
     x->shown[x->n_shown++] = key;
 }
 
+void rs_exchange_query(rs_exchange *x, const rs_worker *w, rs_query *q)
+{
+    q->encoder = w->service->encoder;
+    q->access = x->grant.access;
+    x->texts.from = w->service->texts;
+    if (x->texts.from) {
+        q->encode = rs_text_vectors_of;
+        q->encode_ctx = &x->texts;
+    }
+}
+
 void rs_exchange_record(rs_exchange *x, rs_audit_kind kind)
 {
     const rs_audit_event e = {
@@ -55,4 +66,6 @@ void rs_exchange_forget(rs_exchange *x)
     x->shown = NULL;
     x->n_shown = x->shown_cap = 0;
     x->audit_failed = false;
+    x->view = RS_VIEW_NONE;
+    x->texts = (rs_text_use){0};
 }

@@ -1,8 +1,8 @@
 /* exchange.h - one request and its answer, on the way from the loop to a worker and back.
  *
- *   connection.c   parses the request, finds its route        loop thread
+ *   conn_in.c      parses the request, finds its route        loop thread
  *   route->work    reads x->request, fills in x->reply        a worker
- *   connection.c   sends x->reply                             loop thread
+ *   conn_out.c     sends x->reply                             loop thread
  *
  * At any moment one thread owns an exchange: rs_jobs hands it over. All texts a handler
  * makes live in x->mem, which is emptied when the answer has been sent.
@@ -13,6 +13,7 @@
 #define RS_SERVER_EXCHANGE_H
 
 #include "base/arena.h"
+#include "engine/query.h"
 #include "server/audit_log.h"
 #include "server/auth.h"
 #include "server/http_request.h"
@@ -28,6 +29,9 @@ typedef struct rs_exchange rs_exchange;
 
 enum { RS_ROUTE_ARGS = 2 };
 
+/* Where a rendition came from, for the metrics. */
+typedef enum { RS_VIEW_NONE, RS_VIEW_CACHED, RS_VIEW_MADE } rs_view_origin;
+
 /* What can be asked for. One of `loop` (quick, on the loop's thread), `work` and `write` (which
  * changes the archive) is there. A row says who may ask: a row that does not is for nobody. */
 typedef struct {
@@ -40,6 +44,8 @@ typedef struct {
     bool           whole;                  /* tells of all collections: needs access to them */
     rs_audit_kind  audit;                  /* as what it stands in the audit log; RS_AUDITS: not */
     void         (*write)(rs_exchange *x, rs_writer *w);
+    /* By a worker: n waiting ones of any routes that have it are looked at (rs_jobs). */
+    void         (*ahead)(rs_exchange *const *x, size_t n, rs_worker *w);
 } rs_route;
 
 /* What goes on with an exchange when its worker has returned: set by the worker, for answers
@@ -73,12 +79,16 @@ struct rs_exchange {
     rs_reply        reply;
     const rs_later *later;                 /* NULL: the worker's reply is all */
     void           *state;                 /* of `later` */
+    rs_text_use     texts;                 /* how those of the query got their vectors */
     double          encode_s, search_s;    /* of the worker; negative: did not happen */
+    rs_view_origin  view;                  /* of the worker */
 };
 
 /* For handlers: the answer shows that case; `key` outlives the exchange or
  * is in x->mem. */
 void rs_exchange_shows(rs_exchange *x, const char *key);
+/* A query of who asks, answered by `w`: encoder, access and what is remembered are set. */
+void rs_exchange_query(rs_exchange *x, const rs_worker *w, rs_query *q);
 /* The exchange's line in the audit log, as `kind`. Where it cannot be written the reply
  * becomes a 503. Whoever has the exchange calls it, before the answer goes out. */
 void rs_exchange_record(rs_exchange *x, rs_audit_kind kind);

@@ -24,6 +24,7 @@ struct rs_generation {
     char          *request, *plain;
     double         begun_s;
     int            attempts;
+    bool           begun;                /* some text has come, of whatever attempt */
     bool           is_plain;             /* the schema was refused */
     bool           ended;
 };
@@ -43,7 +44,8 @@ static void on_closed(uv_handle_t *h)
 
 /* `detail` is for the log alone: it may tell of addresses. What the generator said itself, behind
  * the colon, is not for the log: it may repeat what was asked. */
-static void end(rs_generation *g, rs_status st, const char *why, const char *detail)
+static void end(rs_generation *g, rs_status st, rs_generator_failure reason, const char *why,
+                const char *detail)
 {
     const rs_generated out = {
         .st = st, .why = why, .text = g->stream.text.data ? g->stream.text.data : "",
@@ -53,6 +55,7 @@ static void end(rs_generation *g, rs_status st, const char *why, const char *det
 
     g->ended = true;
     if (st != RS_OK) {
+        rs_generator_count_failure(g->plan.counts, reason);
         snprintf(told, sizeof told, "%.*s", (int)strcspn(why, ":"), why);
         rs_log_event(RS_LOG_WARN, "generator", "name", g->plan.generator->name, "why", told,
                      "detail", detail, (const char *)NULL);
@@ -75,7 +78,7 @@ static void on_again(uv_timer_t *t)
     rs_status st = attempt(g, &err);
 
     if (st != RS_OK)
-        end(g, st, err.msg, "");
+        end(g, st, RS_GENERATOR_MEMORY, err.msg, "");
 }
 
 /* Another attempt after a while; false where there is to be none. */
@@ -126,20 +129,20 @@ static void end_status(rs_generation *g, int status)
         snprintf(text, sizeof text, "it sends us elsewhere, where we do not go");
     snprintf(why, sizeof why, "the generator answers with HTTP status %d%s%s", status,
              *text ? ": " : "", text);
-    end(g, RS_EIO, why, "");
+    end(g, RS_EIO, RS_GENERATOR_ERROR, why, "");
 }
 
 static void end_fate(rs_generation *g, const rs_fetch_end *e)
 {
-    static const char *const texts[] = {
-        [RS_FETCH_REFUSED] = "the generator cannot be reached",
-        [RS_FETCH_IDLE] = "the generator is silent for too long",
-        [RS_FETCH_LATE] = "the generator takes too long",
-        [RS_FETCH_BROKEN] = "the connection to the generator broke"};
+    static const struct { const char *text; rs_generator_failure reason; } fates[] = {
+        [RS_FETCH_REFUSED] = {"the generator cannot be reached", RS_GENERATOR_UNREACHABLE},
+        [RS_FETCH_IDLE] = {"the generator is silent for too long", RS_GENERATOR_SILENT},
+        [RS_FETCH_LATE] = {"the generator takes too long", RS_GENERATOR_LATE},
+        [RS_FETCH_BROKEN] = {"the connection to the generator broke", RS_GENERATOR_BROKEN}};
 
     if (e->fate == RS_FETCH_REFUSED && try_again(g))
         return;
-    end(g, RS_EIO, texts[e->fate], e->why);
+    end(g, RS_EIO, fates[e->fate].reason, fates[e->fate].text, e->why);
 }
 
 static void on_fetched(void *ctx, const rs_fetch_end *e)
@@ -155,7 +158,9 @@ static void on_fetched(void *ctx, const rs_fetch_end *e)
     } else {
         g->err.msg[0] = '\0';
         st = rs_chat_stream_end(&g->stream, &g->err);
-        end(g, st, g->err.msg, "");
+        end(g, st, st == RS_ECORRUPT ? RS_GENERATOR_NONSENSE : st == RS_ELIMIT
+            ? RS_GENERATOR_TOO_MUCH : st == RS_ENOMEM ? RS_GENERATOR_MEMORY : RS_GENERATOR_ERROR,
+            g->err.msg, "");
     }
 }
 
@@ -163,6 +168,11 @@ static void on_text(void *ctx, const char *text, bool reasoning)
 {
     rs_generation *g = ctx;
 
+    if (!g->ended) {
+        rs_generator_count_piece(g->plan.counts, strlen(text),
+                                 g->begun ? -1 : rs_now_s() - g->begun_s);
+        g->begun = true;
+    }
     if (g->plan.on_text && !g->ended)
         g->plan.on_text(g->plan.ctx, text, reasoning);
 }
@@ -183,6 +193,8 @@ static rs_status attempt(rs_generation *g, rs_err *err)
     rs_chat_stream_clear(&g->stream);
     g->problem.len = 0;
     g->attempts++;
+    if (g->plan.counts)
+        g->plan.counts->attempts++;
     return rs_fetch_begin(&g->fetch, g->fetcher, &plan, err);
 }
 
@@ -202,8 +214,12 @@ rs_status rs_generation_begin(rs_generation **out, rs_fetcher *f, const rs_gener
     rs_status st;
 
     *out = NULL;
-    if (!g)
+    if (plan->counts)
+        plan->counts->requests++;
+    if (!g) {
+        rs_generator_count_failure(plan->counts, RS_GENERATOR_MEMORY);
         return rs_fail(err, RS_ENOMEM, "no memory for an answer");
+    }
     g->plan = *plan;
     g->fetcher = f;
     g->stream.on_text = on_text;
@@ -216,6 +232,8 @@ rs_status rs_generation_begin(rs_generation **out, rs_fetcher *f, const rs_gener
     else
         st = rs_fail(err, RS_ENOMEM, "no memory for an answer");
     if (st != RS_OK) {
+        rs_generator_count_failure(plan->counts, st == RS_ECANCEL ? RS_GENERATOR_CANCELLED
+                                                                  : RS_GENERATOR_MEMORY);
         rs_free(g->request);
         rs_free(g->plain);
         rs_free(g);
@@ -232,6 +250,7 @@ void rs_generation_cancel(rs_generation *g)
     if (!g || g->ended)
         return;
     g->ended = true;
+    rs_generator_count_failure(g->plan.counts, RS_GENERATOR_CANCELLED);
     if (g->fetch)
         rs_fetch_cancel(g->fetch);
     uv_close((uv_handle_t *)&g->again, on_closed);

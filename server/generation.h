@@ -17,6 +17,7 @@
 
 #include "server/chat_request.h"
 #include "server/fetch.h"
+#include "server/generator_counts.h"
 
 typedef struct rs_generation rs_generation;
 
@@ -37,6 +38,7 @@ typedef struct {
     void (*on_text)(void *ctx, const char *text, bool reasoning);   /* may be NULL, may cancel */
     void (*on_end)(void *ctx, const rs_generated *g);   /* once; the generation is gone then */
     void  *ctx;
+    rs_generator_counts *counts;   /* outlives it; NULL: not counted */
 } rs_generation_plan;
 
 /* RS_ENOMEM, RS_ECANCEL. on_end is never called from within. */

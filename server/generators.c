@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FILE = 1 << 20, MAX_KEY = 4096, MAX_GENERATORS = 64, MAX_ROUTES = 256 };
+enum { MAX_FILE = 1 << 20, MAX_KEY = 4096, MAX_ROUTES = 256 };
 
 typedef struct {
     const char *template;
@@ -162,8 +162,8 @@ static rs_status read_list(rs_generators *g, const json_t *list, const char *wha
 
     if (list && !json_is_object(list))
         return rs_fail(err, RS_ECORRUPT, "%s: generators: wanted an object", what);
-    if (json_object_size(list) > MAX_GENERATORS)
-        return rs_fail(err, RS_ECORRUPT, "%s: more than %d generators", what, MAX_GENERATORS);
+    if (json_object_size(list) > RS_GENERATORS_MAX)
+        return rs_fail(err, RS_ECORRUPT, "%s: more than %d generators", what, RS_GENERATORS_MAX);
     g->list = rs_new(&g->mem, rs_generator, json_object_size(list) + 1);
     if (!g->list)
         return rs_fail(err, RS_ENOMEM, "no memory for generators");

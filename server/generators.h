@@ -29,6 +29,8 @@
 
 typedef struct rs_generators rs_generators;
 
+enum { RS_GENERATORS_MAX = 64 };   /* in one file */
+
 /* The numbers of a generator.
  *   name            default    min   max        meaning */
 #define RS_GENERATOR_NUMBERS(X)                                                              \

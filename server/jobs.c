@@ -19,46 +19,130 @@ struct rs_jobs {
     worker         *workers;
     pthread_mutex_t lock;
     pthread_cond_t  has_job, has_started;
-    rs_job         *first, **last;           /* waiting, oldest first */
+    rs_job         *first;                   /* waiting, by their turns */
     rs_job         *done, **done_last;
-    size_t          waiting, running, started;
+    double          now;                     /* the turn of the job that was taken last */
+    size_t          waiting, running, started;     /* shown ones wait too */
     rs_status       start_st;                /* of the first start that failed */
     rs_err          start_err;
     bool            closed;
 };
+
+enum { MOST_TOGETHER = 64 };
+
+/* ---- The queue -------------------------------------------------------- */
+
+/* Where its turn is: behind all that have the same; one that was there before, before them. */
+static void insert(rs_jobs *j, rs_job *job, bool again)
+{
+    rs_job **at = &j->first;
+
+    while (*at && ((*at)->turn < job->turn || (!again && (*at)->turn == job->turn)))
+        at = &(*at)->next;
+    job->next = *at;
+    *at = job;
+}
+
+/* The turn of a client's next job, and how many of the client's wait. */
+static double next_turn(const rs_jobs *j, const rs_job *job, size_t *mine)
+{
+    double last = j->now;
+
+    *mine = 0;
+    for (const rs_job *other = j->first; other; other = other->next)
+        if (other->client == job->client) {
+            ++*mine;
+            last = other->turn > last ? other->turn : last;
+        }
+    return last + job->cost;
+}
 
 static rs_job *take(rs_jobs *j)
 {
     rs_job *job = j->first;
 
     j->first = job->next;
-    if (!j->first)
-        j->last = &j->first;
     job->next = NULL;
-    j->waiting--;
+    if (job->turn > j->now)
+        j->now = job->turn;
     return job;
+}
+
+/* ---- Workers ---------------------------------------------------------- */
+
+/* Out of the queue: those that `job` would be shown with, a worker's share of them. */
+static size_t gather(rs_jobs *j, rs_job *job, rs_job **group)
+{
+    size_t alike = 1, most, n = 0;
+
+    if (!job->ahead || job->shown || j->plan.together < 2)
+        return 0;
+    for (const rs_job *other = j->first; other; other = other->next)
+        alike += other->ahead == job->ahead && !other->shown;
+    most = (alike + j->plan.workers - 1) / j->plan.workers;
+    if (most > j->plan.together)
+        most = j->plan.together;
+    if (most > MOST_TOGETHER)
+        most = MOST_TOGETHER;
+    if (most < 2)
+        return 0;
+    group[n++] = job;
+    for (rs_job **at = &j->first; *at && n < most;) {
+        rs_job *other = *at;
+        if (other->ahead != job->ahead || other->shown) {
+            at = &other->next;
+            continue;
+        }
+        *at = other->next;
+        group[n++] = other;
+    }
+    for (size_t i = 0; i < n; i++)
+        group[i]->shown = true;
+    return n;
+}
+
+/* With the lock held before and after, not meanwhile. */
+static void look_ahead(rs_jobs *j, rs_job *job, void *state)
+{
+    rs_job *group[MOST_TOGETHER];
+    const size_t n = gather(j, job, group);
+
+    if (n == 0)
+        return;
+    pthread_mutex_unlock(&j->lock);
+    job->ahead(group, n, state);
+    pthread_mutex_lock(&j->lock);
+    for (size_t i = n; i-- > 1;)
+        insert(j, group[i], true);
+    pthread_cond_broadcast(&j->has_job);
+}
+
+static void run_one(rs_jobs *j, void *state)
+{
+    rs_job *job = take(j);
+
+    look_ahead(j, job, state);
+    j->waiting--;
+    j->running++;
+    pthread_mutex_unlock(&j->lock);
+    job->begun_s = rs_now_s();
+    job->run(job, state);
+    job->ended_s = rs_now_s();
+    pthread_mutex_lock(&j->lock);
+    j->running--;
+    *j->done_last = job;
+    j->done_last = &job->next;
+    j->plan.wake(j->plan.ctx);
 }
 
 static void work(rs_jobs *j, void *state)
 {
     pthread_mutex_lock(&j->lock);
     while (!j->closed) {
-        rs_job *job;
-        if (!j->first) {
+        if (j->first)
+            run_one(j, state);
+        else
             pthread_cond_wait(&j->has_job, &j->lock);
-            continue;
-        }
-        job = take(j);
-        j->running++;
-        pthread_mutex_unlock(&j->lock);
-        job->begun_s = rs_now_s();
-        job->run(job, state);
-        job->ended_s = rs_now_s();
-        pthread_mutex_lock(&j->lock);
-        j->running--;
-        *j->done_last = job;
-        j->done_last = &job->next;
-        j->plan.wake(j->plan.ctx);
     }
     pthread_mutex_unlock(&j->lock);
 }
@@ -111,7 +195,6 @@ rs_status rs_jobs_new(rs_jobs **out, const rs_jobs_plan *plan, rs_err *err)
         return rs_fail(err, RS_ENOMEM, "no memory for %zu workers", plan->workers);
     }
     j->plan = *plan;
-    j->last = &j->first;
     j->done_last = &j->done;
     pthread_mutex_init(&j->lock, NULL);
     pthread_cond_init(&j->has_job, NULL);
@@ -160,16 +243,19 @@ void rs_jobs_free(rs_jobs *j)
 
 bool rs_jobs_push(rs_jobs *j, rs_job *job)
 {
+    const size_t share = j->plan.capacity - j->plan.capacity / 4;
+    size_t mine;
     bool room;
 
     job->next = NULL;
+    job->shown = false;
     job->queued_s = rs_now_s();
     job->begun_s = job->ended_s = 0;
     pthread_mutex_lock(&j->lock);
-    room = j->waiting < j->plan.capacity;
+    job->turn = next_turn(j, job, &mine);
+    room = j->waiting < j->plan.capacity && mine < share;
     if (room) {
-        *j->last = job;
-        j->last = &job->next;
+        insert(j, job, false);
         j->waiting++;
         pthread_cond_signal(&j->has_job);
     }
@@ -179,19 +265,16 @@ bool rs_jobs_push(rs_jobs *j, rs_job *job)
 
 bool rs_jobs_drop(rs_jobs *j, rs_job *job)
 {
-    bool found = false;
+    rs_job **at;
+    bool found;
 
     pthread_mutex_lock(&j->lock);
-    for (rs_job **at = &j->first; *at && !found;) {
-        if (*at != job) {
-            at = &(*at)->next;
-            continue;
-        }
+    for (at = &j->first; *at && *at != job;)
+        at = &(*at)->next;
+    found = *at != NULL;
+    if (found) {
         *at = job->next;
-        if (!*at)
-            j->last = at;
         j->waiting--;
-        found = true;
     }
     pthread_mutex_unlock(&j->lock);
     return found;

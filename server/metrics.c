@@ -8,11 +8,11 @@
 #include <inttypes.h>
 
 /* Upper bounds in seconds: a word query takes 1 ms, an image on one thread 100. */
-static const double bounds[RS_METRICS_BUCKETS] = {
+static const double bounds[RS_HISTOGRAM_BUCKETS] = {
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
 
-static const char *const stage_names[] = {
-#define STAGE_NAME(name, text) text,
+static const char *const stage_labels[] = {
+#define STAGE_NAME(name, text) "stage=\"" text "\"",
     RS_STAGE_MAP(STAGE_NAME)
 #undef STAGE_NAME
 };
@@ -25,14 +25,7 @@ void rs_metrics_request(rs_metrics *m, size_t route, int status)
 
 void rs_metrics_stage(rs_metrics *m, rs_stage stage, double seconds)
 {
-    rs_histogram *h = &m->stage[stage];
-    size_t b = 0;
-
-    while (b < RS_METRICS_BUCKETS && seconds > bounds[b])
-        b++;
-    h->in[b]++;
-    h->n++;
-    h->sum_s += seconds;
+    rs_histogram_add(&m->stage[stage], bounds, seconds);
 }
 
 static size_t open_files(void)
@@ -45,21 +38,6 @@ static size_t open_files(void)
     if (d)
         closedir(d);
     return n > 3 ? n - 3 : 0;                  /* ".", ".." and the folder itself */
-}
-
-static void put_histogram(const rs_histogram *h, const char *stage, rs_buf *out)
-{
-    uint64_t below = 0;
-
-    for (size_t b = 0; b < RS_METRICS_BUCKETS; b++) {
-        below += h->in[b];
-        rs_buf_printf(out, "radscout_stage_seconds_bucket{stage=\"%s\",le=\"%g\"} %" PRIu64 "\n",
-                      stage, bounds[b], below);
-    }
-    rs_buf_printf(out, "radscout_stage_seconds_bucket{stage=\"%s\",le=\"+Inf\"} %" PRIu64 "\n"
-                  "radscout_stage_seconds_sum{stage=\"%s\"} %.6f\n"
-                  "radscout_stage_seconds_count{stage=\"%s\"} %" PRIu64 "\n",
-                  stage, h->n, stage, h->sum_s, stage, h->n);
 }
 
 static void put_one(rs_buf *out, const char *name, const char *type, const char *help, double value)
@@ -81,7 +59,8 @@ void rs_metrics_write(const rs_metrics *m, const char *const *route_names, rs_bu
     rs_buf_puts(out, "# HELP radscout_stage_seconds Time of a request's stages.\n"
                      "# TYPE radscout_stage_seconds histogram\n");
     for (int s = 0; s < RS_STAGES; s++)
-        put_histogram(&m->stage[s], stage_names[s], out);
+        rs_histogram_write(&m->stage[s], bounds, "radscout_stage_seconds", stage_labels[s], out);
+    rs_generator_counts_write(m->generators, m->n_generators, out);
     put_one(out, "radscout_connections", "gauge", "Connections open.", (double)m->connections);
     put_one(out, "radscout_connections_total", "counter", "Connections accepted.",
             (double)m->connections_total);
@@ -89,12 +68,23 @@ void rs_metrics_write(const rs_metrics *m, const char *const *route_names, rs_bu
             (double)m->refused_connections);
     put_one(out, "radscout_event_streams", "gauge", "Connections that listen to events.",
             (double)m->streams);
+    rs_buf_printf(out, "# HELP radscout_query_texts_total Texts of queries, by where their vectors "
+                  "came from.\n# TYPE radscout_query_texts_total counter\n"
+                  "radscout_query_texts_total{vector=\"kept\"} %" PRIu64 "\n"
+                  "radscout_query_texts_total{vector=\"ahead\"} %" PRIu64 "\n"
+                  "radscout_query_texts_total{vector=\"alone\"} %" PRIu64 "\n",
+                  m->texts_kept, m->texts_ahead, m->texts_alone);
     put_one(out, "radscout_queue_depth", "gauge", "Jobs waiting for a worker.", (double)m->waiting);
     put_one(out, "radscout_jobs_running", "gauge", "Jobs being worked on.", (double)m->running);
     put_one(out, "radscout_jobs_dropped_total", "counter", "Jobs whose client went away.",
             (double)m->dropped_jobs);
     put_one(out, "radscout_timeouts_total", "counter", "Clients too slow, and deadlines passed.",
             (double)m->timeouts);
+    rs_buf_printf(out, "# HELP radscout_renditions_total Images made smaller for looking at.\n"
+                  "# TYPE radscout_renditions_total counter\n"
+                  "radscout_renditions_total{result=\"cached\"} %" PRIu64 "\n"
+                  "radscout_renditions_total{result=\"made\"} %" PRIu64 "\n",
+                  m->renditions_cached, m->renditions_made);
     rs_buf_printf(out, "# HELP radscout_archive_generation Generation of the vector caches.\n"
                   "# TYPE radscout_archive_generation gauge\n"
                   "radscout_archive_generation{index=\"image\"} %" PRId64 "\n"

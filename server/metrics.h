@@ -2,6 +2,10 @@
  *
  *   radscout_requests_total{route="/v1/search",status="200"}
  *   radscout_stage_seconds{stage="search"}      histogram; stages: queue, encode, search, write
+ *   radscout_renditions_total{result="cached"}   of images; or "made"
+ *   radscout_query_texts_total{vector="kept"}   remembered; "ahead": encoded with those of
+ *                                               others; "alone"
+ *   radscout_generator_*                        see generator_counts.h
  *   radscout_queue_depth, _connections, _archive_generation{index}, _archive_cases,
  *   process_resident_memory_bytes, process_open_fds
  *
@@ -14,6 +18,9 @@
 #define RS_SERVER_METRICS_H
 
 #include "base/bytes.h"
+#include "server/generator_counts.h"
+#include "server/generators.h"
+#include "server/histogram.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,19 +35,17 @@ typedef enum {
 } rs_stage;
 
 /* Routes by number; the last one counts what matched none. Statuses 100 to 599. */
-enum { RS_METRICS_ROUTES = 40, RS_METRICS_BUCKETS = 14 };
-
-typedef struct {
-    uint64_t in[RS_METRICS_BUCKETS + 1];     /* the last: above all bounds */
-    uint64_t n;
-    double   sum_s;
-} rs_histogram;
+enum { RS_METRICS_ROUTES = 40 };
 
 typedef struct {
     uint64_t requests[RS_METRICS_ROUTES][500];
     rs_histogram stage[RS_STAGES];
     uint64_t refused_connections, dropped_jobs, timeouts;
+    uint64_t renditions_cached, renditions_made;
     uint64_t connections_total;
+    uint64_t texts_kept, texts_ahead, texts_alone;     /* of queries, by where vectors came from */
+    rs_generator_counts generators[RS_GENERATORS_MAX];
+    size_t   n_generators;
     /* Set before writing: */
     size_t   connections, waiting, running, streams;
     int64_t  image_generation, passage_generation;

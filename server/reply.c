@@ -142,7 +142,7 @@ static void drop_body(rs_reply *r)
 static void fit_range(rs_reply *r, const rs_http_request *q, rs_arena *mem)
 {
     const char *condition = rs_http_field_of(q, "if-range");
-    const uint64_t size = r->length;
+    const uint64_t size = rs_reply_length(r);
     uint64_t offset, length;
     rs_range_kind kind;
     const char *text;
@@ -165,6 +165,10 @@ static void fit_range(rs_reply *r, const rs_http_request *q, rs_arena *mem)
         r->status = 206;
         r->offset += offset;
         r->length = length;
+        if (r->fd < 0) {                       /* a body in memory */
+            memmove(r->body.data, r->body.data + offset, (size_t)length);
+            r->body.len = (size_t)length;
+        }
     } else {
         drop_body(r);
         r->status = 416;
@@ -211,7 +215,7 @@ void rs_reply_finish(rs_reply *r, const rs_http_request *q, rs_arena *mem)
         r->status = 304;
         return;
     }
-    if (r->status == 200 && r->fd >= 0)
+    if (r->status == 200 && (r->fd >= 0 || (r->etag && !is_text(r->type))))
         fit_range(r, q, mem);
     if (r->fd < 0 && !r->stream && is_text(r->type) && r->body.len >= RS_GZIP_MIN) {
         rs_reply_field(r, "Vary", "Accept-Encoding");

@@ -39,8 +39,9 @@ void rs_reply_clear(rs_reply *r);              /* the body freed, the file close
 void rs_reply_field(rs_reply *r, const char *name, const char *value);
 
 /* Fit a 200 to what was asked: 304 by If-None-Match, 206 or 416 by Range and If-Range (one
- * range of a file), gzip of a body in memory of at least RS_GZIP_MIN bytes where it is
- * accepted and the type is text. Texts it needs come from `mem`. */
+ * range of a file, or of bytes in memory that have an ETag and are no text), gzip of a body in
+ * memory of at least RS_GZIP_MIN bytes where it is accepted and the type is text. Texts it needs
+ * come from `mem`. */
 void rs_reply_finish(rs_reply *r, const rs_http_request *q, rs_arena *mem);
 
 /* Bytes of the body that follow the head. */

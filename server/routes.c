@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "server/routes.h"
 
+#include "server/ahead.h"
 #include "server/api.h"
 #include "server/metrics.h"
 
@@ -29,11 +30,11 @@ const rs_route rs_routes[] = {
      .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
     {RS_HTTP_GET, "/v1/facets", .work = rs_api_facets,
      .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
-    {RS_HTTP_POST, "/v1/search", .work = rs_api_search,
+    {RS_HTTP_POST, "/v1/search", .work = rs_api_search, .ahead = rs_ahead_search,
      .takes_body = true, .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
-    {RS_HTTP_POST, "/v1/context", .work = rs_api_context,
+    {RS_HTTP_POST, "/v1/context", .work = rs_api_context, .ahead = rs_ahead_search,
      .takes_body = true, .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
-    {RS_HTTP_POST, "/v1/ask", .work = rs_api_ask,
+    {RS_HTTP_POST, "/v1/ask", .work = rs_api_ask, .ahead = rs_ahead_search,
      .takes_body = true, .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
     {RS_HTTP_GET, "/v1/cases/{key}", .work = rs_api_case,
      .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
@@ -43,7 +44,21 @@ const rs_route rs_routes[] = {
      .takes_body = true, .role = RS_ROLE_EDITOR, .audit = RS_AUDIT_CHANGE},
     {RS_HTTP_DELETE, "/v1/cases/{key}", .write = rs_api_case_delete,
      .role = RS_ROLE_EDITOR, .audit = RS_AUDIT_CHANGE},
+    {RS_HTTP_GET, "/v1/cases/{key}/similar", .work = rs_api_similar,
+     .role = RS_ROLE_READER, .audit = RS_AUDIT_QUERY},
     {RS_HTTP_GET, "/v1/images/{key}/{n}", .work = rs_api_image,
+     .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
+    {RS_HTTP_GET, "/v1/judgments", .work = rs_api_judgments,
+     .role = RS_ROLE_EDUCATOR, .audit = RS_AUDIT_QUERY},
+    {RS_HTTP_POST, "/v1/judgments", .write = rs_api_judge,
+     .takes_body = true, .role = RS_ROLE_EDUCATOR, .audit = RS_AUDIT_CHANGE},
+    {RS_HTTP_DELETE, "/v1/judgments/{id}", .write = rs_api_judgment_remove,
+     .role = RS_ROLE_EDUCATOR, .audit = RS_AUDIT_CHANGE},
+    {RS_HTTP_GET, "/v1/images/{key}/{n}/thumbnail", .work = rs_api_thumbnail,
+     .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
+    {RS_HTTP_GET, "/v1/images/{key}/{n}/display", .work = rs_api_display,
+     .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
+    {RS_HTTP_GET, "/v1/images/{key}/{n}/gray16", .work = rs_api_gray16,
      .role = RS_ROLE_READER, .audit = RS_AUDIT_ACCESS},
     {0},
 };

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -157,11 +158,11 @@ static void end_rest(rs_server *s)
     s->rest.wanted |= !s->rest.closed;
 }
 
-static void take_finished(rs_server *s, rs_jobs *lane)
+static void take_finished(rs_server *s, rs_job *first, bool wrote)
 {
     rs_job *next;
 
-    for (rs_job *job = rs_jobs_finished(lane); job; job = next) {
+    for (rs_job *job = first; job; job = next) {
         next = job->next;
         if (job == &s->watch.job) {
             end_watch(s);
@@ -170,7 +171,7 @@ static void take_finished(rs_server *s, rs_jobs *lane)
         } else if (job == &s->rest.job) {
             end_rest(s);
         } else {
-            s->rest.wanted |= lane == s->writes;
+            s->rest.wanted |= wrote;
             rs_conn_worked((rs_conn *)(void *)((char *)job - offsetof(rs_conn, x)));
         }
     }
@@ -179,9 +180,10 @@ static void take_finished(rs_server *s, rs_jobs *lane)
 static void on_wake(uv_async_t *a)
 {
     rs_server *s = a->data;
+    rs_job *jobs = rs_jobs_finished(s->jobs), *writes = rs_jobs_finished(s->writes);
 
-    take_finished(s, s->jobs);
-    take_finished(s, s->writes);
+    take_finished(s, jobs, false);             /* the last connection may end with the first */
+    take_finished(s, writes, true);
     end_if_drained(s);
 }
 
@@ -321,6 +323,29 @@ static rs_log_level log_level(const rs_config *c)
 }
 
 /* What a running server cannot change stays, and the log says so. */
+static void keep_fixed(rs_config *new, const rs_config *old)
+{
+#define FIXED(name) {#name, offsetof(rs_config, name), sizeof old->name}
+    static const struct { const char *name; size_t at, size; } fixed[] = {
+        FIXED(bind), FIXED(port), FIXED(workers), FIXED(queue), FIXED(write_queue),
+        FIXED(together), FIXED(generators), FIXED(prompts), FIXED(renditions_mb)};
+#undef FIXED
+    rs_buf names = {0};
+
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+        char *to = (char *)new + fixed[i].at;
+        const char *from = (const char *)old + fixed[i].at;
+        if (memcmp(to, from, fixed[i].size) == 0)
+            continue;
+        memcpy(to, from, fixed[i].size);
+        rs_buf_printf(&names, "%s%s", names.len ? ", " : "", fixed[i].name);
+    }
+    if (names.len)
+        rs_log_event(RS_LOG_WARN, "settings need a restart", "settings", names.data,
+                     (const char *)NULL);
+    rs_buf_clear(&names);
+}
+
 static void take_config(rs_server *s, const rs_config *new)
 {
     const rs_config old = s->config;
@@ -330,21 +355,9 @@ static void take_config(rs_server *s, const rs_config *new)
         rs_log_open(*new->log ? new->log : NULL, &err) != RS_OK)
         rs_log_error(RS_LOG_ERROR, "log not opened", &err);
     s->config = *new;
-    memcpy(s->config.bind, old.bind, sizeof old.bind);
-    s->config.port = old.port;
-    s->config.workers = old.workers;
-    s->config.queue = old.queue;
-    s->config.write_queue = old.write_queue;
-    memcpy(s->config.generators, old.generators, sizeof old.generators);
-    memcpy(s->config.prompts, old.prompts, sizeof old.prompts);
+    keep_fixed(&s->config, &old);
     rs_security_configure(s, &old);
     rs_log_set_level(log_level(new));
-    if (new->port != old.port || strcmp(new->bind, old.bind) != 0 || new->workers != old.workers ||
-        new->queue != old.queue || new->write_queue != old.write_queue ||
-        strcmp(new->generators, old.generators) != 0 ||
-        strcmp(new->prompts, old.prompts) != 0)
-        rs_log_event(RS_LOG_WARN, "settings need a restart", "settings",
-                     "bind, port, workers, queue, write_queue, generators, prompts", (const char *)NULL);
     rs_log_event(RS_LOG_INFO, "settings read again", (const char *)NULL);
 }
 
@@ -474,6 +487,26 @@ static rs_status start_handles(rs_server *s, rs_err *err)
     return RS_OK;
 }
 
+/* How many waiting texts are encoded at once: as asked for, else as pays. Images do not: one
+ * is hundreds of rows for a processor already. */
+static size_t together(const rs_server *s)
+{
+    enum { TOGETHER = 16 };
+    const rs_service *v = &s->plan.service;
+    char gain[32];
+    bool pays;
+
+    if (!v->texts || !v->encoder)
+        return 0;
+    if (s->config.together)
+        return (size_t)s->config.together;
+    snprintf(gain, sizeof gain, "%.2f", rs_text_vectors_gain(v->encoder, TOGETHER));
+    pays = strtod(gain, NULL) >= 1.2;
+    rs_log_event(RS_LOG_INFO, "waiting texts are encoded", "how", pays ? "together" : "one by one",
+                 "gain", gain, (const char *)NULL);
+    return pays ? TOGETHER : 1;
+}
+
 rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err)
 {
     rs_server *s = rs_calloc(1, sizeof *s);
@@ -493,6 +526,7 @@ rs_status rs_server_new(rs_server **out, const rs_server_plan *plan, rs_err *err
     jobs.workers = s->config.workers ? (size_t)s->config.workers : rs_cores();
     s->n_workers = jobs.workers;
     jobs.capacity = (size_t)s->config.queue;
+    jobs.together = together(s);
     writes.capacity = (size_t)s->config.write_queue;
     tell_date(s);
     if (uv_loop_init(&s->loop) != 0) {

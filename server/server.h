@@ -18,6 +18,7 @@
 #include "server/config.h"
 #include "server/exchange.h"
 #include "server/fetch.h"
+#include "server/generator_counts.h"
 
 #include <stdbool.h>
 
@@ -52,6 +53,9 @@ const char *rs_server_not_ready(const rs_server *s);
 void rs_server_metrics(rs_server *s, rs_buf *out);
 /* Requests of our own; NULL where no generator is set up. */
 rs_fetcher *rs_server_fetcher(const rs_server *s);
+/* Where one of them is counted; NULL for any other. All have a row in the metrics from the first
+ * call on. */
+rs_generator_counts *rs_server_generator_counts(rs_server *s, const rs_generator *g);
 /* How many answers may be with generators at once. */
 size_t rs_server_answers(const rs_server *s);
 

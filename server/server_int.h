@@ -1,5 +1,5 @@
-/* server_int.h - what a server and its connections are made of; for server.c and
- * connection.c only.
+/* server_int.h - what a server and its connections are made of; for server.c,
+ * security.c, server_generators.c and conn*.c only.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef RS_SERVER_SERVER_INT_H

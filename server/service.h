@@ -15,6 +15,8 @@
 #include "engine/archive.h"
 #include "engine/prompts.h"
 #include "server/generators.h"
+#include "server/renditions.h"
+#include "server/text_vectors.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,8 +29,10 @@ typedef struct {
     const char       *lexicon;       /* folder; NULL: as built in */
     const rs_encoder *encoder;       /* NULL: words only */
     rs_digests       *digests;       /* of files served; may be NULL */
+    rs_renditions    *renditions;    /* of images, on the disk; may be NULL */
     const char       *prompts;       /* folder of templates; NULL: those built in */
     const rs_generators *generators; /* NULL: the one built in */
+    rs_text_vectors  *texts;         /* of queries, remembered; may be NULL */
 } rs_service;
 
 typedef struct {

@@ -105,11 +105,14 @@ static int tag_at(const char *s)
     return maybe ? -1 : TAGS;
 }
 
-/* The bracket at s ends within sight: its length; 0: not yet; 1: it is just a sign. */
+/* The bracket at s ends within sight: its length; 0: not yet; 1: it is just a sign. One that begins
+ * as a citation is taken whole, for without a tag in it it would be one. */
 static size_t bracket_at(const char *s)
 {
-    const size_t n = strcspn(s, "]");
+    const size_t n = strcspn(s, "]"), tag = strcspn(s, "<");
 
+    if (tag < n && 1 + strspn(s + 1, "0123456789 ,;-") < tag)
+        return 1;
     if (s[n] == ']')
         return n < RS_TOKEN_HOLD ? n + 1 : 1;
     return n < RS_TOKEN_HOLD ? 0 : 1;

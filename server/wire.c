@@ -18,6 +18,16 @@ static json_t *image(const rs_wire *w, const char *key, const char *path)
     return rs_json_any(path && w->image ? w->image(w->ctx, key, path) : path);
 }
 
+/* Beside an image's URL, that of its thumbnail. */
+static void add_thumbnail(json_t *o, const rs_wire *w, const json_t *image)
+{
+    const char *url = json_string_value(image);
+
+    if (w->thumbnail)
+        json_object_set_new(o, "thumbnail",
+                            url ? json_sprintf("%s%s", url, w->thumbnail) : json_null());
+}
+
 /* ---- Hits ------------------------------------------------------------ */
 
 static json_t *passage(const rs_evidence *e)
@@ -60,6 +70,7 @@ static void add_relations(json_t *hit, const rs_hit *h, const rs_wire *w)
 {
     json_t *folded = json_array();
     const rs_contrast *c = h->contrast;
+    json_t *o;
 
     for (size_t i = 0; i < h->n_folded; i++)
         json_array_append_new(folded, json_pack("{s:o,s:o}", "case", rs_json_any(h->folded[i].key),
@@ -67,11 +78,14 @@ static void add_relations(json_t *hit, const rs_hit *h, const rs_wire *w)
     json_object_set_new(hit, "folded", folded);
     if (!w->contrast)
         return;
-    json_object_set_new(hit, "contrast", !c ? json_null() :
+    o = !c ? json_null() :
         json_pack("{s:o,s:o,s:o,s:f,s:o}", "case", rs_json_any(c->key),
                   "title", rs_json_any(c->title),
                   "findings", strings(c->findings, c->n_findings), "score", c->score,
-                  "image", image(w, c->key, c->image)));
+                  "image", image(w, c->key, c->image));
+    if (c)
+        add_thumbnail(o, w, json_object_get(o, "image"));
+    json_object_set_new(hit, "contrast", o);
 }
 
 static void add_facts(json_t *hit, const rs_hit *h)
@@ -98,6 +112,7 @@ static json_t *one_hit(const rs_hit *h, const rs_wire *w)
                     "title", rs_json_any(h->title), "probes", probes,
                     "image", image(w, h->key, h->image),
                     "snippet", rs_json_any(h->snippet ? h->snippet->text : NULL));
+    add_thumbnail(hit, w, json_object_get(hit, "image"));
     add_relations(hit, h, w);
     if (w->facts)
         add_facts(hit, h);
@@ -122,6 +137,7 @@ static json_t *case_images(const rs_case *c, const rs_wire *w)
     for (size_t i = 0; i < c->n_images; i++) {
         const rs_case_image *im = &c->images[i];
         json_t *o = json_pack("{s:o}", w->image ? "url" : "path", image(w, c->key, im->path));
+        add_thumbnail(o, w, json_object_get(o, "url"));
         if (!w->image)
             json_object_set_new(o, "given", rs_json_any(im->given));
         json_object_set_new(o, "sha256", rs_json_any(im->sha256));
@@ -261,4 +277,12 @@ json_t *rs_wire_erasure(const rs_erasure *e)
                      "looked_for", (json_int_t)e->looked_for, "shared", (json_int_t)e->shared,
                      "files", (json_int_t)e->files, "bytes", (json_int_t)e->bytes,
                      "rewritten", e->vacuumed);
+}
+
+json_t *rs_wire_judgment(const rs_judgment *j)
+{
+    return json_pack("{s:I,s:o,s:o,s:s,s:i,s:o,s:o,s:s}", "id", (json_int_t)j->id, "case",
+                     rs_json_any(j->key), "query", json_loads(j->query, 0, NULL), "verdict",
+                     rs_judged_name(j->verdict), "grade", rs_judged_grade(j->verdict), "note",
+                     rs_json_any(j->note), "who", rs_json_any(j->who), "at", j->at);
 }

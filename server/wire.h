@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "engine/archive.h"
 #include "engine/facets.h"
+#include "engine/judgments.h"
 #include "engine/query.h"
 #include "engine/report.h"
 
@@ -21,6 +22,7 @@ typedef struct {
     bool facts;                    /* of a hit's case: modality, findings ... */
     /* What to call image `path` of case `key`; NULL: its path. May return NULL. */
     const char *(*image)(void *ctx, const char *key, const char *path);
+    const char *thumbnail;         /* behind that, the URL of its thumbnail; NULL: it has none */
     void *ctx;
 } rs_wire;
 
@@ -31,5 +33,6 @@ json_t *rs_wire_case(const rs_case *c, const rs_mention *m, size_t n, const rs_w
 json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool local);
 json_t *rs_wire_facets(const rs_facet_report *r);
 json_t *rs_wire_erasure(const rs_erasure *e);
+json_t *rs_wire_judgment(const rs_judgment *j);
 
 #endif

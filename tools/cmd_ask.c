@@ -1,5 +1,6 @@
 /* cmd_ask.c - radscout ask ARCHIVE [--text T] [--image F] ...: a cited answer, checked.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "ask_generator.h"
 #include "ask_query.h"
 #include "base/bytes.h"
 #include "commands.h"
@@ -24,11 +25,8 @@ typedef struct {
     const rs_result *r;
     double      took_ms;
     rs_prompts *prompts;
-    const rs_prompt *template;
-    rs_context  context;
-    rs_answer   answer;
-    rs_verified verified;
-    const char *reasoning;         /* of a generator's answer; "" for none */
+    rs_ask      ask;               /* template, evidence, answer, checks */
+    rs_cli_generator generator;
     rs_err      err;
 } asking;
 
@@ -36,16 +34,21 @@ typedef struct {
 
 static int print_json(asking *k)
 {
+    const bool own = rs_cli_value(k->c, "answer", NULL) != NULL;
+    const char *problem = k->generator.wait.problem;
     json_t *sentences = json_array(), *all;
-    json_t *context = rs_context_json(&k->context, rs_cli_arena(k->c));
+    json_t *context = rs_context_json(&k->ask.context, rs_cli_arena(k->c));
 
-    for (size_t i = 0; i < k->verified.n; i++)
-        json_array_append_new(sentences, rs_wire_sentence(&k->verified.rows[i], RS_CHECK_MARK,
+    for (size_t i = 0; i < k->ask.verified.n; i++)
+        json_array_append_new(sentences, rs_wire_sentence(&k->ask.verified.rows[i], RS_CHECK_MARK,
                                                           SIZE_MAX));
-    all = json_pack("{s:o,s:o,s:b,s:{s:I,s:I},s:o,s:f,s:o}", "answer",
-                    rs_json_any(k->verified.text), "reasoning", rs_json_any(k->reasoning),
-                    "enough", (int)k->verified.enough, "checks", "claims",
-                    (json_int_t)k->verified.claims, "held", (json_int_t)k->verified.held,
+    all = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:{s:I,s:I},s:o,s:f,s:o}", "answer",
+                    rs_json_any(k->ask.verified.text), "reasoning", rs_json_any(k->ask.reasoning),
+                    "generator", rs_json_any(own ? NULL : rs_ask_by(&k->ask)),
+                    "finish", rs_json_any(k->ask.by ? k->generator.wait.finish : NULL),
+                    "problem", rs_json_any(*problem ? problem : NULL),
+                    "second", rs_json_any(k->ask.second), "enough", (int)k->ask.verified.enough, "checks", "claims",
+                    (json_int_t)k->ask.verified.claims, "held", (json_int_t)k->ask.verified.held,
                     "sentences", sentences, "took_ms", k->took_ms,
                     "context", context ? context : json_null());
     return rs_cli_print_json(k->c, all);
@@ -61,20 +64,20 @@ static int print_context(asking *k)
     rs_filled f = {.n = 0};
 
     if (rs_cli_value(k->c, "template", NULL) &&
-        rs_prompt_fill(k->template, &k->context, rs_cli_value(k->c, "learner", NULL), mem, &f,
+        rs_prompt_fill(k->ask.request.template, &k->ask.context, rs_cli_value(k->c, "learner", NULL), mem, &f,
                        &k->err) != RS_OK)
         return rs_cli_fail(k->c, &k->err);
     if (json) {
-        context = rs_context_json(&k->context, mem);
+        context = rs_context_json(&k->ask.context, mem);
         if (context && f.n)
-            json_object_set_new(context, "prompt", rs_wire_prompt(k->template, &f));
+            json_object_set_new(context, "prompt", rs_wire_prompt(k->ask.request.template, &f));
         return rs_cli_print_json(k->c, context);
     }
     for (size_t i = 0; i < f.n; i++) {
         printf("=== %s\n", f.messages[i].role);
         rs_print_safe(f.messages[i].text);
     }
-    if (!f.n && (text = rs_context_text(&k->context, mem)) != NULL)
+    if (!f.n && (text = rs_context_text(&k->ask.context, mem)) != NULL)
         rs_print_safe(text);
     return RS_EXIT_OK;
 }
@@ -103,7 +106,7 @@ static void print_wrapped(const char *text, size_t column, size_t indent)
 
 static void print_answer(const asking *k)
 {
-    const char *line = k->verified.text;
+    const char *line = k->ask.verified.text;
 
     while (*line) {
         size_t len = strcspn(line, "\n");
@@ -117,9 +120,9 @@ static void print_answer(const asking *k)
 /* Does the answer cite it? */
 static bool cited(const asking *k, size_t number)
 {
-    for (size_t i = 0; i < k->answer.n; i++)
-        for (size_t c = 0; c < k->answer.sentences[i].n_cites; c++)
-            if (k->answer.sentences[i].cites[c] == number)
+    for (size_t i = 0; i < k->ask.answer.n; i++)
+        for (size_t c = 0; c < k->ask.answer.sentences[i].n_cites; c++)
+            if (k->ask.answer.sentences[i].cites[c] == number)
                 return true;
     return false;
 }
@@ -129,8 +132,8 @@ static void print_evidence(const asking *k)
     rs_arena *mem = rs_cli_arena(k->c);
 
     printf("\nEvidence\n");
-    for (size_t i = 0; i < k->context.n; i++) {
-        const rs_context_item *item = &k->context.items[i];
+    for (size_t i = 0; i < k->ask.context.n; i++) {
+        const rs_context_item *item = &k->ask.context.items[i];
         const char *head = rs_context_item_head(item, mem);
         if (!cited(k, item->number))
             continue;
@@ -150,21 +153,32 @@ static void print_evidence(const asking *k)
 
 static int print_all(asking *k)
 {
-    if (*k->reasoning) {
+    if (*k->ask.reasoning) {
         printf("Reasoning\n  ");
-        print_wrapped(k->reasoning, 2, 2);
+        print_wrapped(k->ask.reasoning, 2, 2);
         putchar('\n');
     }
     printf("Answer\n");
     print_answer(k);
-    if (k->context.n)
+    if (k->ask.context.n)
         print_evidence(k);
     putchar('\n');
-    if (k->verified.claims)
-        printf("%zu of %zu statements hold against what they cite. ", k->verified.held,
-               k->verified.claims);
+    if (k->ask.verified.claims)
+        printf("%zu of %zu statements hold against what they cite. ", k->ask.verified.held,
+               k->ask.verified.claims);
+    if (k->ask.by) {
+        printf("Written by ");
+        rs_print_line(k->ask.by->name);
+        printf("%s. ", strcmp(k->generator.wait.finish, "length") == 0 ? ", cut at its max_tokens"
+                                                                      : "");
+    }
+    if (k->ask.second) {
+        printf("Second reader: ");
+        rs_print_line(k->ask.second);
+        printf(". ");
+    }
     printf("%zu cases, %zu tokens of context, %.1f ms.\nA finder, not a diagnosis.\n",
-           k->context.n_cases, k->context.tokens, k->took_ms);
+           k->ask.context.n_cases, k->ask.context.tokens, k->took_ms);
     return RS_EXIT_OK;
 }
 
@@ -182,15 +196,7 @@ static rs_status load_template(asking *k)
     if ((st = rs_prompts_load(&k->prompts, folder, &k->err)) != RS_OK)
         return st;
     return rs_prompts_find(k->prompts, rs_cli_value(k->c, "template", "case-comparison"),
-                           &k->template, &k->err);
-}
-
-static bool words_only(const rs_query *q)
-{
-    for (size_t i = 0; i < q->n_parts; i++)
-        if (!q->parts[i].text && q->parts[i].weight > 0)
-            return false;
-    return true;
+                           &k->ask.request.template, &k->err);
 }
 
 static rs_status make_context(asking *k)
@@ -199,62 +205,65 @@ static rs_status make_context(asking *k)
     long long budget = 0;
 
     rs_cli_number(k->c, "budget", 64, 1000000, (long long)o.budget, &budget);   /* run() looked */
-    o.budget = (size_t)budget;
+    k->ask.request.budget = (size_t)budget;
+    o.budget = k->ask.route.draft ? rs_ask_budget(&k->ask) : (size_t)budget;
     o.max_cases = k->q->k < RS_CONTEXT_MAX ? k->q->k : RS_CONTEXT_MAX;
-    o.examples = rs_cli_value(k->c, "template", NULL) ? rs_prompt_examples(k->template) : 0;
-    o.images = rs_cli_flag(k->c, "images");
-    o.favour = strstr(rs_prompt_parts(k->template), "discussion") ? "discussion" : NULL;
-    return rs_context_make(k->a, k->q, k->r, &o, rs_cli_arena(k->c), &k->context, &k->err);
+    o.examples = k->ask.route.draft || rs_cli_value(k->c, "template", NULL) ? rs_prompt_examples(k->ask.request.template) : 0;
+    o.images = rs_cli_flag(k->c, "images") || (k->ask.route.draft && k->ask.route.draft->images);
+    o.favour = strstr(rs_prompt_parts(k->ask.request.template), "discussion") ? "discussion" : NULL;
+    return rs_context_make(k->a, k->q, k->r, &o, rs_cli_arena(k->c), &k->ask.context, &k->err);
 }
 
-/* A generator's answer in a file, or one of the built-in generator. */
-static rs_status make_answer(asking *k)
+/* A generator's answer from a file, checked. */
+static rs_status check_file(asking *k, const char *file)
 {
     rs_arena *mem = rs_cli_arena(k->c);
-    const char *file = rs_cli_value(k->c, "answer", NULL), *shown;
-    rs_extract_options o = {.parts = rs_prompt_parts(k->template), .words_only = words_only(k->q),
-                            .learner = rs_cli_value(k->c, "learner", NULL)};
+    rs_check_options o = rs_check_defaults();
+    const char *shown;
     char *text = NULL;
     size_t len;
     rs_status st;
 
-    k->reasoning = "";
-    if (!file)
-        return rs_extract(rs_archive_lexicon(k->a), &k->context, &o, mem, &k->answer, &k->err);
     if ((st = rs_file_read(&text, &len, file, MAX_ANSWER, &k->err)) == RS_OK &&
-        (st = rs_answer_split(text, mem, &k->reasoning, &shown, &k->err)) == RS_OK)
-        st = rs_answer_read(shown, mem, &k->answer, &k->err);
+        (st = rs_answer_split(text, mem, &k->ask.reasoning, &shown, &k->err)) == RS_OK)
+        st = rs_answer_read(shown, mem, &k->ask.answer, &k->err);
     rs_free(text);
-    return st;
+    if (st != RS_OK)
+        return st;
+    o.policy = k->ask.request.policy;
+    o.encoder = k->q->encoder;
+    o.pool = k->q->pool;
+    return rs_check(rs_archive_lexicon(k->a), &k->ask.context, &k->ask.answer, &o, mem,
+                    &k->ask.verified, &k->err);
 }
 
-static rs_status check_answer(asking *k)
+/* Checked: of a file, of a generator, of the built-in one. */
+static rs_status make_answer(asking *k)
 {
-    rs_check_options o = rs_check_defaults();
+    const char *file = rs_cli_value(k->c, "answer", NULL);
 
-    o.policy = rs_cli_flag(k->c, "withhold") ? RS_CHECK_WITHHOLD : RS_CHECK_MARK;
-    o.encoder = rs_cli_value(k->c, "answer", NULL) ? k->q->encoder : NULL;
-    o.pool = k->q->pool;
-    return rs_check(rs_archive_lexicon(k->a), &k->context, &k->answer, &o, rs_cli_arena(k->c),
-                    &k->verified, &k->err);
+    return file ? check_file(k, file) : rs_cli_generator_write(&k->generator, &k->ask, &k->err);
 }
 
 static int answer(rs_cli *c, rs_archive *a, rs_query *q, const rs_result *r, double took_ms)
 {
-    asking k = {.c = c, .a = a, .q = q, .r = r};
+    asking k = {.c = c, .a = a, .q = q, .r = r, .ask = {.reasoning = ""}};
     const double start = rs_now_s();
     int code;
 
-    if (load_template(&k) != RS_OK || make_context(&k) != RS_OK) {
+    if (load_template(&k) != RS_OK ||
+        rs_cli_generator_open(&k.generator, c, a, q, &k.ask, &k.err) != RS_OK ||
+        make_context(&k) != RS_OK) {
         code = rs_cli_fail(c, &k.err);
     } else if (rs_cli_flag(c, "context-only")) {
         code = print_context(&k);
-    } else if (make_answer(&k) != RS_OK || check_answer(&k) != RS_OK) {
+    } else if (make_answer(&k) != RS_OK) {
         code = rs_cli_fail(c, &k.err);
     } else {
         k.took_ms = took_ms + 1000 * (rs_now_s() - start);
         code = rs_cli_flag(c, "json") ? print_json(&k) : print_all(&k);
     }
+    rs_cli_generator_close(&k.generator);
     rs_prompts_free(k.prompts);
     return code;
 }
@@ -279,6 +288,9 @@ static const rs_option options[] = {
     {"context-only", 0, NULL, "print the numbered evidence instead of an answer; with --template\n"
                               "the whole prompt, for a generator of your own"},
     {"answer", 0, "FILE", "check this answer, of a generator of your own, to the same question"},
+    {"generators", 0, "FILE", "answer with generators, as serve's setting of this name has them\n"
+                              "(default: $RADSCOUT_GENERATORS, else the built-in one)"},
+    {"generator", 0, "NAME", "this one of them drafts, or built-in, whatever the template's is"},
     {"withhold", 0, NULL, "leave out statements that do not hold, instead of marking them"},
     {"images", 0, NULL, "with --json: where each case's image is, for generators that see"},
     {"explain", 0, NULL, "print each case's sentences under it"},
@@ -300,11 +312,18 @@ const rs_command rs_command_ask = {
         "--withhold; where most does not hold, or nothing in the archive is similar enough, the\n"
         "answer is \"Not enough evidence\".\n"
         "\n"
+        "--generators names a file of OpenAI-compatible servers (radscout serve --help has its form).\n"
+        "Then one of them writes the answer: its draft is shown on stderr as it comes, not yet\n"
+        "checked; the checked answer follows on stdout. Where it fails, the built-in one answers and\n"
+        "a line on stderr says so. With --withhold no draft is shown. What --context-only prints is\n"
+        "sent, with the images of the question and the best cases where the generator sees.\n"
+        "\n"
         "For a generator of your own: --context-only prints the evidence, with --template the\n"
         "prompt; --answer checks what it wrote. Reports are data there: fenced, one line a\n"
         "sentence, without control characters; patient identifiers and dates are not in it.\n"
         "\n"
-        "With --json: {\"answer\", \"reasoning\", \"enough\", \"checks\": {\"claims\", \"held\"},\n"
+        "With --json: {\"answer\", \"reasoning\", \"generator\", \"finish\", \"problem\", \"second\",\n"
+        "\"enough\", \"checks\": {\"claims\", \"held\"},\n"
         "\"sentences\": [{\"text\", \"part\", \"cites\", \"holds\", \"support\", \"flags\",\n"
         "\"about\", \"nearest\"}], \"took_ms\", \"context\": {\"question\",\n"
         "\"evidence\": [{\"n\", \"case\", \"passages\": [{\"section\", \"begin\", \"end\",\n"

@@ -1,4 +1,4 @@
-/* cmd_eval.c - radscout eval --beir FOLDER | --labels MANIFEST | --archive ARCHIVE
+/* cmd_eval.c - radscout eval --beir FOLDER | --labels MANIFEST | [--archive] ARCHIVE [--judgments]
  * SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 #include "eval_say.h"
@@ -55,7 +55,8 @@ static bool add_runs(evaluation *v, const char *names)
             return false;
         }
         v->from.vectors |= !v->runs[v->n_runs].words_only;
-        if (v->runs[v->n_runs++].words_only && !v->from.beir && v->from.by == RS_EVAL_BY_IMAGE) {
+        if (v->runs[v->n_runs++].words_only && !v->from.beir && !v->from.judgments &&
+            v->from.by == RS_EVAL_BY_IMAGE) {
             rs_cli_usage(v->cli, "%s looks for words, and --by image asks without any", name);
             return false;
         }
@@ -72,13 +73,21 @@ static bool read_options(evaluation *v)
 
     v->from.beir = rs_cli_value(c, "beir", NULL);
     v->from.labels = rs_cli_value(c, "labels", NULL);
-    v->from.archive = rs_cli_value(c, "archive", NULL);
+    v->from.archive = rs_cli_value(c, "archive", rs_cli_args(c) ? rs_cli_arg(c, 0) : NULL);
+    v->from.judgments = rs_cli_flag(c, "judgments");
     if (!!v->from.beir + !!v->from.labels + !!v->from.archive != 1) {
         rs_cli_usage(c, "wants one of --beir FOLDER, --labels MANIFEST, --archive ARCHIVE");
         return false;
     }
+    if (v->from.judgments && (!v->from.archive || rs_cli_value(c, "by", NULL))) {
+        rs_cli_usage(c, v->from.archive ? "--by asks with cases, --judgments with what was judged"
+                                        : "--judgments are an archive's: give that");
+        return false;
+    }
     asks_words = v->from.beir && !rs_cli_value(c, "compare", NULL) &&
                  !rs_cli_value(c, "model", NULL);
+    if (v->from.judgments)
+        usual = rs_arena_sprintf(rs_cli_arena(c), "bm25,read,%s", usual);
     if (v->from.beir)
         usual = rs_cli_flag(c, "bm25-only") ? "bm25"
               : asks_words ? "bm25,read"
@@ -163,6 +172,9 @@ static int run(rs_cli *c)
     rs_pool_free(v->from.pool);
     if (st != RS_OK)
         return rs_cli_fail(c, &err);
+    if (v->from.left_out)
+        fprintf(stderr, "%zu judged queries have cases or images and are left out\n",
+                v->from.left_out);
     return rs_cli_flag(c, "json") ? rs_eval_say_json(c, &v->from.set, v->k, v->runs, v->n_runs)
                                   : rs_eval_say_table(c, &v->from.set, v->k, v->runs, v->n_runs);
 }
@@ -171,6 +183,7 @@ static const rs_option options[] = {
     {"beir", 0, "FOLDER", "a test collection: corpus.jsonl, queries.jsonl, qrels/*.tsv"},
     {"labels", 0, "MANIFEST", "cases with finding labels, a SOURCE as index takes it"},
     {"archive", 0, "ARCHIVE", "the same of an archive that is there; it is only read"},
+    {"judgments", 0, NULL, "ask the archive what experts judged (see radscout judgments)"},
     {"by", 0, "WHAT", "what of a case asks: image, text, both, or label: the labels' names ask\n"
                       "(default image)"},
     {"queries", 0, "N", "cases that ask, at most (default 500)"},
@@ -197,7 +210,7 @@ static const rs_option options[] = {
 };
 
 const rs_command rs_command_eval = {
-    .name = "eval", .args = "",
+    .name = "eval", .args = "[ARCHIVE]",
     .summary = "measure how well cases are found, in several configurations",
     .description =
         "--beir: the texts of a collection in BEIR's layout become a temporary archive (only\n"
@@ -212,6 +225,11 @@ const rs_command rs_command_eval = {
         "rare ones count as much as frequent ones. --by label asks with the labels' names\n"
         "instead.\n"
         "\n"
+        "--judgments: the queries that experts judged in this archive (/v1/judgments of radscout\n"
+        "serve), among what their filters pass. Where several judged one case the grade is the\n"
+        "median, of two the lower. A case that nobody judged counts as not relevant. Queries with\n"
+        "cases or images are left out, and their number is told.\n"
+        "\n"
         "Figures are as trec_eval defines them: nDCG@k with the grade as gain, MAP, recall and\n"
         "precision at k, MRR; a query that nothing is found for counts with 0. Of a run file\n"
         "only the scores count, as floats of 32 bits; equal ones stand in falling order of the\n"
@@ -223,6 +241,7 @@ const rs_command rs_command_eval = {
         "{\"nDCG@10\", ...}, \"p_holm\": {\"nDCG@10\", ...}}]}; p is null for the first.",
     .examples = "  radscout eval --beir openi\n"
                 "  radscout eval --beir openi --run openi.run --run-in other.run\n"
-                "  radscout eval --archive archive --compare rrf,minmax,rrf+50,early --by both",
-    .options = options, .min_args = 0, .max_args = 0, .run = run,
+                "  radscout eval --archive archive --compare rrf,minmax,rrf+50,early --by both\n"
+                "  radscout eval archive --judgments",
+    .options = options, .min_args = 0, .max_args = 1, .run = run,
 };

@@ -45,8 +45,9 @@ static rs_status open_log(const rs_config *config, rs_err *err)
     return *config->log ? rs_log_open(config->log, err) : RS_OK;
 }
 
-/* The encoder and the lexicon that the archive's workers share. */
-static rs_status open_service(rs_cli *c, rs_service *s, rs_encoder **e, rs_err *err)
+/* The encoder and the lexicon that the archive's workers share, and `kept_mb` of renditions. */
+static rs_status open_service(rs_cli *c, rs_service *s, long long kept_mb, rs_encoder **e,
+                              rs_err *err)
 {
     rs_archive *a = NULL;
     rs_status st;
@@ -54,7 +55,10 @@ static rs_status open_service(rs_cli *c, rs_service *s, rs_encoder **e, rs_err *
     if ((st = rs_cli_archive(&a, rs_cli_arg(c, 0), err)) != RS_OK ||
         (st = rs_cli_lexicon(c, a, err)) != RS_OK ||
         (st = rs_model_open(e, c, a, NULL, err)) != RS_OK ||
-        (st = rs_digests_new(&s->digests, err)) != RS_OK)
+        (st = rs_digests_new(&s->digests, err)) != RS_OK ||
+        (st = rs_renditions_new(&s->renditions, rs_cli_arg(c, 0), (uint64_t)kept_mb << 20, err)) !=
+            RS_OK ||
+        (*e && (st = rs_text_vectors_new(&s->texts, *e, err)) != RS_OK))
         goto done;
     s->archive = rs_cli_arg(c, 0);
     if (rs_lexicon_wanted(c) &&
@@ -91,7 +95,7 @@ static rs_status serve(rs_cli *c, rs_server_plan *plan, rs_err *err)
 
     if ((st = open_log(&plan->config, err)) != RS_OK ||
         (st = open_generators(c, plan, &g, err)) != RS_OK ||
-        (st = open_service(c, &plan->service, &e, err)) != RS_OK ||
+        (st = open_service(c, &plan->service, plan->config.renditions_mb, &e, err)) != RS_OK ||
         (st = rs_server_new(&s, plan, err)) != RS_OK)
         goto done;
     snprintf(url, sizeof url, strchr(plan->config.bind, ':') ? "%s://[%s]:%d/" : "%s://%s:%d/",
@@ -104,6 +108,8 @@ static rs_status serve(rs_cli *c, rs_server_plan *plan, rs_err *err)
 done:
     rs_server_free(s);
     rs_digests_free(plan->service.digests);
+    rs_renditions_free(plan->service.renditions);
+    rs_text_vectors_free(plan->service.texts);
     rs_generators_free(g);
     rs_encoder_close(e);
     rs_log_close();
@@ -150,10 +156,14 @@ static const rs_option options[] = {
                            "loopback needs TLS and a token"},
     {"port", 0, "N", "listen at this port (default 8080; 0: one that is free)"},
     {"workers", 0, "N", "threads that search (default: all cores); each reads the archive itself"},
-    {"queue", 0, "N", "requests that may wait; more get 503 (default 64)"},
+    {"queue", 0, "N", "requests that may wait; more get 503 (default 128)"},
     {"connections", 0, "N", "open at once (default 1024)"},
     {"body-mb", 0, "N", "of a request's body (default 64)"},
+    {"together", 0, "N", "waiting texts that are encoded at once (default: what is measured\n"
+                         "to pay; 1: never)"},
     {"write-queue", 0, "N", "requests that change the archive and may wait (default 16)"},
+    {"renditions-mb", 0, "N", "of thumbnails and the like kept in the archive's folder, 0: none\n"
+                              "(default 1024)"},
     {"deadline-ms", 0, "N", "of a request (default 10000)"},
     {"write-deadline-ms", 0, "N", "of one that changes the archive (default 120000)"},
     {"header-ms", 0, "N", "that a request's head may take (default 10000)"},
@@ -212,7 +222,7 @@ const rs_command rs_command_serve = {
         "No other address is contacted. What they write is checked before it counts as an answer.\n"
         "\n"
         "A setting is taken from its option, else from the environment (RADSCOUT_QUEUE for\n"
-        "--queue), else from the file ({\"queue\": 64}), else its default. SIGHUP reads them\n"
+        "--queue), else from the file ({\"queue\": 128}), else its default. SIGHUP reads them\n"
         "again; SIGTERM finishes what is under way and ends. What radscout index adds meanwhile\n"
         "is found by the next search.",
     .examples = "  radscout serve archive\n"

@@ -10,7 +10,8 @@
  * A new command is its file and one line here. */
 #define RS_COMMANDS(X) \
     X(index) X(index_tune) X(search) X(ask) X(serve) X(token_add) X(token_list) X(token_revoke) \
-    X(audit_log_verify) X(audit_log_export) X(show) X(stats) X(facets) X(eval) X(audit) \
+    X(audit_log_verify) X(audit_log_export) X(show) X(stats) X(facets) X(judgments) \
+    X(eval) X(audit) \
     X(delete) X(forget) X(verify) X(rebuild) X(backup) X(export) X(encode) X(bench_encode) \
     X(bench_index) X(bench_search) X(bench_text) X(vocab) X(train) X(model_check) \
     X(model_quantize)

@@ -1,8 +1,8 @@
 /* eval.h - queries of which it is known what should be found, asked of an archive in several
  * ways, or answered by somebody else.
  *
- *   set      queries with judgements: a collection in BEIR's layout (eval_beir.c), or the cases
- *            of an archive by their labels (eval_labels.c)
+ *   set      queries with judgements: a collection in BEIR's layout (eval_beir.c), the cases of an
+ *            archive by their labels (eval_labels.c), or what experts said (eval_judgments.c)
  *   run      one way to ask: a configuration of the search, or a TREC run file
  *   answer   what a run makes of one query, and its measures
  *
@@ -59,6 +59,13 @@ typedef enum { RS_EVAL_BY_IMAGE, RS_EVAL_BY_TEXT, RS_EVAL_BY_BOTH, RS_EVAL_BY_LA
  * a query, its cases have grade 1. RS_ENOENT: nothing can ask. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
 rs_status rs_eval_set_labels(rs_eval_set *out, rs_archive *a, rs_eval_by by, size_t most,
                              uint64_t seed, rs_arena *mem, rs_err *err);
+
+/* The queries that experts judged in this archive, each of its cases with the median of their
+ * grades (engine/agreement.h), asked among what their filters pass. Cases that nobody judged count
+ * as not relevant. Queries with cases or images are left out: *left_out says how many.
+ * RS_ENOENT: there are no others. RS_ECORRUPT, RS_EIO, RS_ENOMEM. */
+rs_status rs_eval_set_judgments(rs_eval_set *out, rs_archive *a, size_t *left_out, rs_arena *mem,
+                                rs_err *err);
 
 /* ---- Runs ------------------------------------------------------------ */
 

@@ -43,13 +43,15 @@ rs_status rs_eval_source_open(rs_eval_source *s, rs_cli *c, const char *folder, 
                     : rs_archive_open(&s->a, folder, RS_ARCHIVE_WRITE, err);
     if (st != RS_OK || (st = rs_cli_lexicon(c, s->a, err)) != RS_OK)
         return st;
-    if ((s->vectors || !s->beir) &&
+    if ((s->vectors || !(s->beir || s->judgments)) &&
         (st = rs_model_open(&s->encoder, c, s->archive ? s->a : NULL, NULL, err)) != RS_OK)
         return st;
     if (s->beir)
         return open_collection(s, c, folder, err);
     if (s->labels && (st = index_source(s, c, s->labels, err)) != RS_OK)
         return st;
+    if (s->judgments)
+        return rs_eval_set_judgments(&s->set, s->a, &s->left_out, rs_cli_arena(c), err);
     return rs_eval_set_labels(&s->set, s->a, s->by, s->queries, s->seed, rs_cli_arena(c), err);
 }
 

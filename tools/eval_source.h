@@ -10,6 +10,8 @@
 
 typedef struct {
     const char  *beir, *labels, *archive;     /* one of them */
+    bool         judgments;                   /* of the archive: what experts said asks */
+    size_t       left_out;                    /* queries judged that cannot be asked */
     rs_eval_by   by;                          /* of labels and archive: who asks, how, how many */
     size_t       queries;
     uint64_t     seed;

@@ -226,8 +226,11 @@ static void test_searches(void **state)
 /* "like" and the case itself, seen or not; a hidden one is as one that never was. */
 static void test_cases(void **state)
 {
-    static const char *const lines[] = {"GET /v1/cases/%s", "GET /v1/images/%s/0",
-                                        "GET /v1/images/%s/9"};
+    static const char *const lines[] = {
+        "GET /v1/cases/%s", "GET /v1/images/%s/0", "GET /v1/images/%s/9",
+        "GET /v1/images/%s/0/thumbnail", "GET /v1/images/%s/0/display?window=1,1",
+        "GET /v1/images/%s/0/gray16", "GET /v1/cases/%s/similar?k=100",
+        "GET /v1/cases/%s/similar?k=100&image=0"};
     char line[128], body[192], never[512], *at;
     size_t found = 0;
     served v;
@@ -243,7 +246,7 @@ static void test_cases(void **state)
             answer a;
             snprintf(other, sizeof other, "%s", cases[i].key);
             other[0] = 'K';                    /* keys are compared to the byte */
-            for (size_t l = 0; l < 3; l++) {
+            for (size_t l = 0; l < sizeof lines / sizeof *lines; l++) {
                 snprintf(line, sizeof line, lines[l], other);
                 a = ask_as(v.port, t, line, NULL);
                 assert_int_equal(a.status, 404);
@@ -256,6 +259,8 @@ static void test_cases(void **state)
                     fail_msg("%s: %d %s", line, a.status, a.body);
                 if (cases[i].seen && l == 0)
                     assert_int_equal(a.status, 200);
+                if (l >= 6 && a.status == 200)
+                    check_names(t, line, &a);
                 found += a.status == 200;
             }
             snprintf(body, sizeof body, "{\"like\":\"%s\",\"k\":100,\"contrast\":true}", other);

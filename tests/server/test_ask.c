@@ -113,6 +113,19 @@ static void end(scene *s)
     rs_generators_free(s->g);
 }
 
+/* What is counted of generator `big`: "requests", or "failures" with a reason. */
+static double counted(const scene *s, const char *what, const char *reason)
+{
+    char name[160];
+
+    if (reason)
+        snprintf(name, sizeof name, "radscout_generator_%s_total{generator=\"big\",reason=\"%s\"}",
+                 what, reason);
+    else
+        snprintf(name, sizeof name, "radscout_generator_%s_total{generator=\"big\"}", what);
+    return metric(s->v.port, name);
+}
+
 /* Says its ctx, in pieces of three bytes. */
 static void speak_text(fake *f, int fd, int number, const char *request)
 {
@@ -295,6 +308,13 @@ static void test_drafted(void **state)
     a = asked_hear(asked_dial(s.v.port, "/v1/ask", QUESTION "}", false));
     assert_non_null(strstr(a->bytes.data, "\"generator\":\"big\""));
     asked_clear(a);
+    assert_true(counted(&s, "requests", NULL) == 2);
+    assert_true(counted(&s, "attempts", NULL) == 2);
+    assert_true(counted(&s, "text_bytes", NULL) == 2 * strlen(s.f.ctx));
+    assert_true(counted(&s, "pieces", NULL) == 2 * ((strlen(s.f.ctx) + 2) / 3));
+    assert_true(metric(s.v.port, "radscout_generator_first_piece_seconds_count"
+                                 "{generator=\"big\"}") == 2);
+    assert_true(metric(s.v.port, "radscout_generator_requests_total{generator=\"small\"}") == 0);
     end(&s);
 }
 
@@ -397,11 +417,13 @@ static void speak_failing(fake *f, int fd, int number, const char *request)
 
 static void test_failing(void **state)
 {
-    static const char *const ways[] = {
-        "", "silent", "half", "redirect", "HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n<script>",
-        "HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html></html>",
-        FAKE_OK "data: nonsense\n\n", FAKE_OK "data: {\"error\":\"no\"}\n\n", FAKE_OK,
+    static const struct { const char *how, *reason; } ways[] = {
+        {"", "broken"}, {"silent", "silent"}, {"half", "broken"}, {"redirect", "error"},
+        {"HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n<script>", "error"},
+        {"HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n", "error"},
+        {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html></html>", "nonsense"},
+        {FAKE_OK "data: nonsense\n\n", "nonsense"}, {FAKE_OK "data: {\"error\":\"no\"}\n\n", "error"},
+        {FAKE_OK, "nonsense"},
     };
 
     (void)state;
@@ -409,7 +431,7 @@ static void test_failing(void **state)
         scene s;
         asked *a;
         json_t *o;
-        begin(&s, speak_failing, ways[i]);
+        begin(&s, speak_failing, ways[i].how);
         a = ask_events(s.v.port, QUESTION "}");
         assert_non_null(strstr(text_of(event_of(a, "error"), "type"), "/generator"));
         assert_string_equal(text_of(event_of(a, "done"), "generator"), "built-in");
@@ -424,6 +446,8 @@ static void test_failing(void **state)
         assert_true(*text_of(o, "problem"));
         json_decref(o);
         asked_clear(a);
+        if (counted(&s, "failures", ways[i].reason) != 2)
+            fail_msg("way %zu is not counted as %s", i, ways[i].reason);
         end(&s);
     }
     assert_int_equal(canary.connections, 0);
@@ -474,6 +498,9 @@ static void test_nobody_there(void **state)
     assert_non_null(strstr(text_of(event_of(a, "error"), "detail"), "cannot be reached"));
     assert_string_equal(text_of(event_of(a, "done"), "generator"), "built-in");
     asked_clear(a);
+    assert_true(counted(&s, "requests", NULL) == 1);
+    assert_true(counted(&s, "attempts", NULL) == 3);
+    assert_true(counted(&s, "failures", "unreachable") == 1);
     end(&s);
 }
 
@@ -633,6 +660,7 @@ static void test_going(void **state)
         assert_non_null(event_at(a, "done", 0));
         asked_clear(a);
     }
+    assert_true(counted(&s, "failures", "cancelled") < counted(&s, "requests", NULL));
     end(&s);
 }
 

@@ -781,7 +781,7 @@ static void test_searches_meanwhile(void **state)
 
     (void)state;
     plan(&v);
-    v.plan.config.write_queue = N;
+    v.plan.config.write_queue = 2 * N;      /* nobody has all of it */
     serve_begin(&v);
     wants(ask_post(v.port, "/v1/cases", "{\"id\":\"x\",\"report\":\"Zebra.\"}"), 201, "added");
     for (int i = 0; i < N; i++) {

@@ -255,6 +255,7 @@ static void test_tokens(void **state)
         {"<img src=x onerror=y>", "< img src=x onerror=y>"},
         {"a\xe2\x80\xae" "b \x1b[31mred", "ab red"},
         {"line\n\nnext", "line\n\nnext"},
+        {"[</think>9] [1</answer>2] [a[</think>9]] x", "[< /think>9] [1< /answer>2] [a[< /think>9]] x"},
     };
 
     (void)state;
@@ -293,6 +294,10 @@ static void test_tokens_reasoning(void **state)
     }
     rs_token_stream_end(&t);
     assert_string_equal(got.data, "{so }{it }{is}yes [1]");
+    got.len = 0;                               /* a bracket that stays open hides no tag */
+    rs_token_stream_add(&t, "<think>\x1b[2J</think>yes [1]");
+    rs_token_stream_end(&t);
+    assert_string_equal(got.data, "yes [1]");
     memset(flood, '[', 3000);                  /* never a word's end, never a bracket's */
     flood[3000] = '\0';
     got.len = 0;

@@ -22,7 +22,7 @@ static void test_precedence(void **state)
     (void)state;
     put("c.json", "{\"queue\": 5, \"port\": 81, \"log_level\": \"warn\"}");
     ok(rs_config_load(&c, NULL, NULL, NULL, &err), &err);
-    assert_int_equal(c.queue, 64);
+    assert_int_equal(c.queue, 128);
     assert_string_equal(c.bind, "127.0.0.1");
     ok(rs_config_load(&c, at("c.json"), flag, NULL, &err), &err);
     assert_int_equal(c.queue, 5);

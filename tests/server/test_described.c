@@ -144,6 +144,22 @@ static void test_answers(void **state)
         {"/v1/cases/{key}", REQUEST("GET /v1/cases/nobody"), 404},
         {"/v1/images/{key}/{n}", REQUEST("GET /v1/images/nobody/0"), 404},
         {"/v1/images/{key}/{n}", REQUEST("GET /v1/images/case-37/9"), 404},
+        {"/v1/cases/{key}", REQUEST("GET /v1/cases/drawn"), 200},
+        {"/v1/cases/{key}/similar", REQUEST("GET /v1/cases/case-37/similar?k=5"), 200},
+        {"/v1/cases/{key}/similar", REQUEST("GET /v1/cases/drawn/similar?image=0"), 200},
+        {"/v1/cases/{key}/similar", REQUEST("GET /v1/cases/case-37/similar?k=0"), 400},
+        {"/v1/cases/{key}/similar", REQUEST("GET /v1/cases/nobody/similar"), 404},
+        {"/v1/images/{key}/{n}", REQUEST("GET /v1/images/drawn/0"), 200},
+        {"/v1/images/{key}/{n}/thumbnail", REQUEST("GET /v1/images/drawn/0/thumbnail"), 200},
+        {"/v1/images/{key}/{n}/thumbnail", REQUEST("GET /v1/images/drawn/1/thumbnail"), 422},
+        {"/v1/images/{key}/{n}/thumbnail", REQUEST("GET /v1/images/drawn/2/thumbnail"), 404},
+        {"/v1/images/{key}/{n}/display", REQUEST("GET /v1/images/drawn/0/display"), 200},
+        {"/v1/images/{key}/{n}/display",
+         REQUEST("GET /v1/images/drawn/0/display?window=40,400"), 200},
+        {"/v1/images/{key}/{n}/display", REQUEST("GET /v1/images/drawn/0/display?window=4"), 400},
+        {"/v1/images/{key}/{n}/display", REQUEST("GET /v1/images/nobody/0/display"), 404},
+        {"/v1/images/{key}/{n}/gray16", REQUEST("GET /v1/images/drawn/0/gray16"), 200},
+        {"/v1/images/{key}/{n}/gray16", REQUEST("GET /v1/images/drawn/1/gray16"), 422},
     };
     static const struct { const char *json; int status; } searches[] = {
         {"{\"text\":\"effusion\"}", 200},
@@ -272,7 +288,67 @@ static void test_cases(void **state)
     memcpy(serve_folder, folder, sizeof folder);
 }
 
+/* ---- Judgments ------------------------------------------------------- */
+
+static void test_judgments(void **state)
+{
+    static const struct { const char *json; int status; } said[] = {
+        {"{\"query\":{\"text\":[\"b\",\"a\"],\"like\":\"case-74\",\"filter\":\"sex:F\"},"
+         "\"case\":\"case-37\",\"verdict\":\"same_finding\",\"note\":\"n\"}", 201},
+        {"{\"query\":{\"text\":[\"a\",\"b\"],\"like\":\"case-74\",\"filter\":\"sex:F\"},"
+         "\"case\":\"case-37\",\"verdict\":\"not_relevant\"}", 200},
+        {"{\"query\":{\"text\":\"mass\"},\"case\":\"nobody\",\"verdict\":\"relevant\"}", 404},
+        {"{\"query\":{\"text\":\"mass\"},\"case\":\"case-37\",\"verdict\":\"good\"}", 400},
+    };
+    served v;
+    answer a;
+
+    (void)state;
+    serve_plan(&v);
+    serve_begin(&v);
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        a = ask_post(v.port, "/v1/judgments", said[i].json);
+        if (a.status != said[i].status)
+            fail_msg("%s: %d %s", said[i].json, a.status, a.body);
+        check_answer("/v1/judgments", "post", &a);
+    }
+    a = ask(v.port, REQUEST("GET /v1/judgments"));
+    assert_int_equal(a.status, 200);
+    check_answer("/v1/judgments", "get", &a);
+    a = ask(v.port, REQUEST("GET /v1/judgments?limit=0"));
+    assert_int_equal(a.status, 400);
+    check_answer("/v1/judgments", "get", &a);
+    a = ask(v.port, REQUEST("DELETE /v1/judgments/1"));
+    assert_int_equal(a.status, 204);
+    check_answer("/v1/judgments/{id}", "delete", &a);
+    a = ask(v.port, REQUEST("DELETE /v1/judgments/1"));
+    assert_int_equal(a.status, 404);
+    check_answer("/v1/judgments/{id}", "delete", &a);
+    serve_end(&v);
+}
+
 /* ---- The archive ----------------------------------------------------- */
+
+/* A case with a picture, a file that is none, and one that is not there. */
+static void put_drawn(rs_archive *a)
+{
+    static char paths[2][96];
+    rs_image im = {0};
+    rs_err err = {0};
+    float x[DIM] = {1};
+    rs_case_image list[] = {{.path = paths[0], .width = 30, .height = 20, .vector = x},
+                            {.path = paths[1], .width = 30, .height = 20, .vector = x}};
+    const rs_case c = {.key = "drawn", .source = "test", .age_years = -1, .digest = "d",
+                       .images = list, .n_images = 2};
+
+    snprintf(paths[0], sizeof paths[0], "%s/drawn.png", serve_folder);
+    snprintf(paths[1], sizeof paths[1], "%s/page.png", serve_folder);
+    ok(rs_image_new(&im, 30, 20, 1, 16, &err), &err);
+    ok(rs_image_save_png(&im, paths[0], &err), &err);
+    ok(rs_file_write(paths[1], "<p>no picture</p>", 17, &err), &err);
+    rs_image_clear(&im);
+    put_one(a, &c);
+}
 
 static int make_archive(void **state)
 {
@@ -291,6 +367,7 @@ static int make_archive(void **state)
         make_case(&c, &rnd, i);
         put_one(a, &c.c);
     }
+    put_drawn(a);
     ok(rs_archive_rebuild(a, &err), &err);
     rs_archive_close(a);
     return 0;
@@ -309,6 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_judgments),
     };
     return cmocka_run_group_tests(tests, make_archive, drop_archive);
 }

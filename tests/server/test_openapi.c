@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/json.h"
+#include "engine/judgments.h"
 #include "indexer/one.h"
 #include "server/problem.h"
 #include "server/routes.h"
@@ -195,6 +196,27 @@ static void test_problem_types(void **state)
     json_decref(o);
 }
 
+/* The verdicts are those that there are, and the description tells each one's grade. */
+static void test_verdicts(void **state)
+{
+    json_t *o = document(), *verdict = at(at(o, "components", "schemas", "Verdict"), "enum", NULL,
+                                          NULL);
+    const char *text = json_string_value(json_object_get(at(o, "components", "schemas", "Verdict"),
+                                                         "description"));
+
+    (void)state;
+    assert_int_equal(json_array_size(verdict), RS_JUDGED_VERDICTS);
+    for (int v = 0; v < RS_JUDGED_VERDICTS; v++) {
+        const char *name = rs_judged_name((rs_judged)v);
+        char with[64];
+        assert_string_equal(json_string_value(json_array_get(verdict, (size_t)v)), name);
+        snprintf(with, sizeof with, "%s (%s%d)", name, v ? "" : "grade ",
+                 rs_judged_grade((rs_judged)v));
+        assert_non_null(strstr(text, with));
+    }
+    json_decref(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_search_fields),
         cmocka_unit_test(test_case_fields),
         cmocka_unit_test(test_problem_types),
+        cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

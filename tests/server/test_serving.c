@@ -131,6 +131,7 @@ static void test_search(void **state)
     hit = json_array_get(json_object_get(o, "hits"), 0);
     assert_string_equal(text_at(hit, "case"), "one");
     assert_string_equal(text_at(hit, "image"), "/v1/images/one/0");
+    assert_string_equal(text_at(hit, "thumbnail"), "/v1/images/one/0/thumbnail");
     assert_string_equal(text_at(hit, "modality"), "CR");
     assert_null(strstr(a.body, files));                  /* no path of this machine */
     json_decref(o);
@@ -278,6 +279,8 @@ static void test_cases(void **state)
     assert_int_equal(json_array_size(images), 3);
     assert_string_equal(text_at(json_array_get(images, 2), "url"),
                         "/v1/images/a%2Fb%20c%25%22%3C/2");
+    assert_string_equal(text_at(json_array_get(images, 2), "thumbnail"),
+                        "/v1/images/a%2Fb%20c%25%22%3C/2/thumbnail");
     json_decref(o);
     a = ask(v.port, REQUEST("GET /v1/cases/nobody"));
     assert_int_equal(a.status, 404);
