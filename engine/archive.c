@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "engine/catalog.h"
 #include "engine/files_int.h"
 #include "engine/schema.h"
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -253,6 +255,18 @@ rs_status rs_archive_open(rs_archive **out, const char *folder, rs_archive_mode 
     if ((st = upgrade(folder, version, err)) != RS_OK)
         return st;
     return open_as(out, folder, false, &version, err);
+}
+
+rs_status rs_archive_open_writer(rs_archive **out, const char *folder, double wait_s, rs_err *err)
+{
+    const struct timespec little = {.tv_nsec = 50000000};
+    const double until_s = rs_now_s() + wait_s;
+    rs_status st;
+
+    while ((st = rs_archive_open(out, folder, RS_ARCHIVE_WRITE, err)) == RS_EBUSY &&
+           rs_now_s() < until_s)
+        nanosleep(&little, NULL);
+    return st;
 }
 
 void rs_archive_close(rs_archive *a)

@@ -52,6 +52,8 @@ typedef enum {
  * RS_EIO, RS_ENOMEM. */
 rs_status   rs_archive_open(rs_archive **out, const char *folder, rs_archive_mode mode,
                             rs_err *err);
+/* For writing, and while another process does so wait up to wait_s for it, then RS_EBUSY. */
+rs_status   rs_archive_open_writer(rs_archive **out, const char *folder, double wait_s, rs_err *err);
 void        rs_archive_close(rs_archive *a);          /* NULL is fine; an open batch is undone */
 const char *rs_archive_folder(const rs_archive *a);   /* as opened */
 

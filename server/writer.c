@@ -11,7 +11,7 @@
 #include <time.h>
 
 enum { NICE = 10, CATCH_UP = 64 };
-static const double IDLE_S = 1, RETRY_S = 0.05;
+static const double IDLE_S = 1, HOLD_S = 5;
 
 rs_status rs_writer_start(void *service, void **writer, rs_err *err)
 {
@@ -46,13 +46,6 @@ void rs_writer_stop(void *service, void *writer)
     rs_free(w);
 }
 
-static void wait_a_little(void)
-{
-    const struct timespec t = {.tv_nsec = (long)(RETRY_S * 1e9)};
-
-    nanosleep(&t, NULL);
-}
-
 /* One that knows the encoder already knows its folder too, which we do not. */
 static rs_status bind(rs_archive *a, const rs_encoder *e, rs_err *err)
 {
@@ -68,9 +61,8 @@ static rs_status open_archive(rs_writer *w, double until_s, rs_err *err)
     const rs_encoder *e = w->service->encoder;
     rs_status st;
 
-    while ((st = rs_archive_open(&w->archive, w->service->archive, RS_ARCHIVE_WRITE, err)) ==
-           RS_EBUSY && rs_now_s() + RETRY_S < until_s)
-        wait_a_little();
+    st = rs_archive_open_writer(&w->archive, w->service->archive, until_s - rs_now_s(), err);
+    w->opened_s = rs_now_s();
     if (st == RS_OK && w->service->lexicon)
         st = rs_archive_use_lexicon(w->archive, w->service->lexicon, err);
     if (st == RS_OK && e)
@@ -82,10 +74,23 @@ static rs_status open_archive(rs_writer *w, double until_s, rs_err *err)
     return st;
 }
 
+/* Others look for the lock twenty times a second. */
+static void let_others(rs_writer *w)
+{
+    const struct timespec t = {.tv_nsec = 150000000};
+
+    rs_archive_close(w->archive);
+    w->archive = NULL;
+    nanosleep(&t, NULL);
+}
+
 rs_status rs_writer_archive(rs_writer *w, double until_s, rs_archive **a, rs_err *err)
 {
-    rs_status st = w->archive ? RS_OK : open_archive(w, until_s, err);
+    rs_status st;
 
+    if (w->archive && rs_now_s() > w->opened_s + HOLD_S)
+        let_others(w);
+    st = w->archive ? RS_OK : open_archive(w, until_s, err);
     w->used_s = rs_now_s();
     *a = w->archive;
     return st;

@@ -3,7 +3,8 @@
  * Requests that write have a queue and a thread of their own, of lower priority than those
  * that answer searches, so that uploads of any number do not hold up a search. The archive is
  * opened for writing when the first of them comes, stays open while they follow each other, and
- * is closed when none came for a second: another process (radscout index) gets its turn.
+ * is closed when none came for a second, and every five seconds for a moment: another process
+ * (radscout index) gets its turn.
  *
  * Threading: all of it on the writing worker's thread.
  * SPDX-License-Identifier: Apache-2.0
@@ -18,7 +19,7 @@ typedef struct {
     const rs_service *service;
     rs_archive *archive;             /* NULL: not open now */
     size_t      changes;             /* cases put and taken out since caches last caught up */
-    double      used_s;              /* rs_now_s() of the last use */
+    double      opened_s, used_s;    /* rs_now_s(); the last use */
 } rs_writer;
 
 /* As rs_worker_start and rs_worker_stop, for rs_jobs_plan. */

@@ -208,7 +208,7 @@ static int run(rs_cli *c)
     o.pool = pool;
     catch_signals();
     if (look_first(c, &err) != RS_OK ||
-        rs_archive_open(&a, rs_cli_arg(c, 0), RS_ARCHIVE_WRITE, &err) != RS_OK ||
+        rs_archive_open_writer(&a, rs_cli_arg(c, 0), RS_CLI_WRITER_WAIT_S, &err) != RS_OK ||
         rs_cli_lexicon(c, a, &err) != RS_OK ||
         rs_model_open(&e, c, a, &folder, &err) != RS_OK)
         code = rs_cli_fail(c, &err);

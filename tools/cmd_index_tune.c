@@ -98,11 +98,7 @@ static int run(rs_cli *c)
         o.kinds[kind] = true;
     }
     o.memory = (uint64_t)memory << 20;
-    /* For reading first, which makes no archive where there is none. */
-    if (rs_cli_archive(&a, rs_cli_arg(c, 0), &err) != RS_OK)
-        return rs_cli_fail(c, &err);
-    rs_archive_close(a);
-    if (rs_archive_open(&a, rs_cli_arg(c, 0), RS_ARCHIVE_WRITE, &err) != RS_OK ||
+    if (rs_cli_archive_write(&a, rs_cli_arg(c, 0), &err) != RS_OK ||
         rs_archive_tune(a, &o, rs_cli_arena(c), report, &err) != RS_OK)
         code = rs_cli_fail(c, &err);
     else if (rs_cli_flag(c, "json"))

@@ -132,7 +132,8 @@ rs_status rs_cli_archive_write(rs_archive **out, const char *folder, rs_err *err
 
     *out = NULL;
     rs_archive_close(there);
-    return st == RS_OK ? rs_archive_open(out, folder, RS_ARCHIVE_WRITE, err) : st;
+    return st == RS_OK ? rs_archive_open_writer(out, folder, RS_CLI_WRITER_WAIT_S, err)
+                       : st;
 }
 
 bool rs_model_precision(rs_precision *out, const rs_cli *c)

@@ -38,6 +38,9 @@ rs_status rs_model_open(rs_encoder **out, rs_cli *c, const rs_archive *a, const 
 
 /* Open the archive `folder` for reading. RS_ENOENT says how one is made. */
 rs_status rs_cli_archive(rs_archive **out, const char *folder, rs_err *err);
+/* How long a command waits for another process to let go of an archive: a server that takes
+ * uploads in does so every few seconds. */
+#define RS_CLI_WRITER_WAIT_S 8.0
 /* The same for writing; one that is not there is not made. */
 rs_status rs_cli_archive_write(rs_archive **out, const char *folder, rs_err *err);
 
