@@ -104,7 +104,7 @@ static void test_drafted_and_checked(void **state)
     assert_exit(0, "ask", archive, "--text", "small left pleural effusion", "--generators",
                 at("generators.json"), "--json", "--image", at("a.png"));
     assert_int_equal(said_err_len, 0);
-    assert_non_null(strstr(f.last, "data:image/png;base64,"));
+    assert_non_null(strstr(f.last, "data:image/jpeg;base64,"));
     o = json_loads(said_out, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(o, "generator")), "big");
     assert_string_equal(json_string_value(json_object_get(o, "finish")), "stop");
