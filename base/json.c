@@ -51,7 +51,7 @@ rs_status rs_json_load(json_t **out, const char *path, size_t max, rs_err *err)
 
 char *rs_json_text(const json_t *v)
 {
-    char *theirs = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *theirs = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     char *ours = theirs ? rs_strdup(theirs) : NULL;
 
     free(theirs);
