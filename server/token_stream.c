@@ -163,11 +163,19 @@ static bool go_on(rs_token_stream *t, bool last)
     return false;
 }
 
+/* By pieces: each look ahead goes to the end of what is held, and a whole answer may come at
+ * once. */
 void rs_token_stream_add(rs_token_stream *t, const char *text)
 {
-    rs_buf_puts(&t->held, text);
-    while (!t->held.failed && t->held.len && go_on(t, false))
-        ;
+    while (*text && !t->held.failed) {
+        size_t n = strnlen(text, 4 * RS_TOKEN_HOLD);
+        while (((unsigned char)text[n] & 0xC0) == 0x80)
+            n++;
+        rs_buf_append(&t->held, text, n);
+        text += n;
+        while (!t->held.failed && t->held.len && go_on(t, false))
+            ;
+    }
 }
 
 void rs_token_stream_end(rs_token_stream *t)

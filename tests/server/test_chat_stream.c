@@ -2,6 +2,7 @@
  * is none is told. Events first, then what they mean, then what is shown of it while it comes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "server/chat_stream.h"
 #include "server/sse.h"
 #include "server/token_stream.h"
@@ -284,6 +285,30 @@ static void test_tokens(void **state)
         }
 }
 
+/* A whole answer at once, of what is looked ahead for: no time but its own. */
+static void test_tokens_at_once(void **state)
+{
+    static const char *const list[] = {"[", "<", "[1", "<think>a"};
+    char *text = malloc(RS_CHAT_MAX + 1);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        rs_buf got = {0};
+        rs_token_stream t = {.n = 3, .on_piece = note_piece, .ctx = &got};
+        const double begun_s = rs_now_s();
+        for (size_t at = 0; at < RS_CHAT_MAX; at++)
+            text[at] = list[i][at % strlen(list[i])];
+        text[RS_CHAT_MAX] = '\0';
+        rs_token_stream_add(&t, text);
+        rs_token_stream_end(&t);
+        if (rs_now_s() - begun_s > 20)               /* a second, under sanitizers; or minutes */
+            fail_msg("%s takes %.0f s", list[i], rs_now_s() - begun_s);
+        rs_token_stream_clear(&t);
+        rs_buf_clear(&got);
+    }
+    free(text);
+}
+
 static void test_tokens_reasoning(void **state)
 {
     rs_buf got = {0};
@@ -316,7 +341,8 @@ int main(void)
         cmocka_unit_test(test_events),      cmocka_unit_test(test_own_events),
         cmocka_unit_test(test_event_limits), cmocka_unit_test(test_answers),
         cmocka_unit_test(test_no_end),      cmocka_unit_test(test_problem),
-        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_tokens_reasoning),
+        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_tokens_at_once),
+        cmocka_unit_test(test_tokens_reasoning),
     };
 
     return cmocka_run_group_tests_name("server/chat_stream", tests, NULL, NULL);
