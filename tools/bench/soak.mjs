@@ -205,7 +205,7 @@ const mix = [
     [2, 'case put', () => { const key = aCase(); ask('case put', 'PUT', caseUrl(key), { ...aForm(null), want: [200, 201],
         then: () => sent.push(key) }); }, 'put /v1/cases/{key}'],
     [3, 'case removed', () => ask('case removed', 'DELETE', caseUrl(sent.shift() ?? aCase()), { want: [204, 200, 404] }), 'delete /v1/cases/{key}'],
-    [1, 'judgment', () => post('judgment', '/v1/judgments', { case: one(keys), query: one(texts), verdict: 'relevant' }, { want: [200, 201] }), 'post /v1/judgments'],
+    [1, 'judgment', () => post('judgment', '/v1/judgments', { case: one(keys), query: { text: one(texts) }, verdict: 'relevant' }, { want: [200, 201] }), 'post /v1/judgments'],
     [1, 'judgments', () => ask('judgments', 'GET', '/v1/judgments?limit=10'), 'get /v1/judgments'],
 ];
 
