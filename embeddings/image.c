@@ -111,6 +111,27 @@ rs_status rs_image_decode(rs_image *im, const void *bytes, size_t len, rs_err *e
     return st;
 }
 
+/* The sink that only looks. */
+static rs_status note_size(void *ctx, rs_file_shape *s, rs_err *err)
+{
+    size_t *size = ctx;
+
+    size[0] = s->width;
+    size[1] = s->height;
+    return rs_fail(err, RS_ECANCEL, "that is all");
+}
+
+rs_status rs_image_size(size_t *width, size_t *height, const void *bytes, size_t len, rs_err *err)
+{
+    size_t size[2] = {0};
+    const rs_row_sink look = {.ctx = size, .begin = note_size};
+    const rs_status st = rs_image_rows(bytes, len, &look, err);
+
+    *width = size[0];
+    *height = size[1];
+    return st == RS_ECANCEL ? RS_OK : st;
+}
+
 rs_status rs_image_load(rs_image *im, const char *path, rs_err *err)
 {
     rs_status st;

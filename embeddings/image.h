@@ -39,6 +39,8 @@ void      rs_image_clear(rs_image *im);          /* {0} is fine */
  * file, RS_ECORRUPT for a damaged or cut one, RS_ELIMIT for one over
  * RS_IMAGE_MAX_PIXELS, RS_ENOMEM. A bomb costs its header only. Any thread. */
 rs_status rs_image_decode(rs_image *im, const void *bytes, size_t len, rs_err *err);
+/* How large it is, by its head alone; errors as above, as far as that tells them. */
+rs_status rs_image_size(size_t *width, size_t *height, const void *bytes, size_t len, rs_err *err);
 /* Read at most RS_IMAGE_MAX_FILE bytes of `path` and decode; messages name the path. */
 rs_status rs_image_load(rs_image *im, const char *path, rs_err *err);
 

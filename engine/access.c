@@ -9,6 +9,7 @@
 #include "engine/filter.h"
 
 #include <string.h>
+#include <strings.h>
 
 void rs_access_collections(rs_buf *b, const char *const *collections, size_t n)
 {
@@ -59,6 +60,53 @@ rs_status rs_access_find(rs_archive *a, const rs_restriction *seen, const char *
     if (st == RS_OK && !rs_restriction_passes(seen, *id))
         return rs_catalog_no_case(a, key, err);
     return st;
+}
+
+/* ---- A case that is not there yet ------------------------------------- */
+
+static bool passes(const rs_filter_step *s, const char *value, bool fold)
+{
+    for (size_t i = 0; value && i < s->n_values; i++) {
+        const rs_filter_value *v = &s->values[i];
+        if (v->kind == RS_VALUE_KNOWN ||
+            (v->kind == RS_VALUE_EQUAL && (fold ? strcasecmp : strcmp)(v->text, value) == 0))
+            return true;
+    }
+    return false;
+}
+
+rs_status rs_access_would_see(const char *access, const char *key, const char *collection,
+                              rs_arena *mem, bool *yes, rs_err *err)
+{
+    rs_filter f;
+    bool *stack;
+    size_t n = 0;
+    rs_status st;
+
+    *yes = !access;
+    if (!access)
+        return RS_OK;
+    if ((st = rs_filter_parse(access, mem, &f, err)) != RS_OK)
+        return st;
+    if (!(stack = rs_new(mem, bool, f.room + 1)))
+        return rs_fail(err, RS_ENOMEM, "filter: no memory");
+    for (size_t i = 0; i < f.n; i++) {
+        const rs_filter_step *s = &f.steps[i];
+        if (s->op == RS_FILTER_TEST) {
+            if (s->field != RS_FIELD_COLLECTION && s->field != RS_FIELD_CASE)
+                return RS_OK;                  /* not ours to tell: no */
+            stack[n++] = s->field == RS_FIELD_CASE ? passes(s, key, false)
+                                                   : passes(s, collection, true);
+        } else if (s->op == RS_FILTER_NOT) {
+            stack[n - 1] = !stack[n - 1];
+        } else {
+            n--;
+            stack[n - 1] = s->op == RS_FILTER_AND ? stack[n - 1] && stack[n]
+                                                  : stack[n - 1] || stack[n];
+        }
+    }
+    *yes = stack[0];
+    return RS_OK;
 }
 
 /* ---- A case ---------------------------------------------------------- */

@@ -18,6 +18,8 @@
 #include "engine/archive.h"
 #include "engine/facets.h"
 
+#include <stdbool.h>
+
 /* A filter that passes the cases of these collections; with none of them, no case. Appended
  * to the empty `b`. */
 void rs_access_collections(rs_buf *b, const char *const *collections, size_t n);
@@ -27,6 +29,11 @@ void rs_access_collections(rs_buf *b, const char *const *collections, size_t n);
 rs_status rs_access_and(const char *access, const char *filter, rs_arena *mem, const char **out,
                         rs_err *err);
 
+/* Would a case of this key and collection (NULL: of none) be seen? For one that is not in the
+ * archive yet. Only what access filters are made of is told: tests of collection and case;
+ * anything else passes nothing. RS_EARG, RS_ENOMEM. */
+rs_status rs_access_would_see(const char *access, const char *key, const char *collection,
+                              rs_arena *mem, bool *yes, rs_err *err);
 /* rs_archive_get for somebody; RS_ENOENT also where the case may not be seen. */
 rs_status rs_access_case(rs_archive *a, const char *access, const char *key, rs_arena *mem,
                          rs_case **out, rs_err *err);

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "embeddings/half.h"
 #include "engine/files_int.h"
+#include "engine/judgments.h"
 #include "engine/needles.h"
 
 #include <string.h>
@@ -319,7 +320,8 @@ static rs_status remove_all(rs_archive *a, const char *const *keys, size_t n, rs
 
     for (size_t i = 0; st == RS_OK && i < n; i++) {
         bool found = false;
-        if ((st = rs_archive_remove(a, keys[i], &found, err)) == RS_OK)
+        if ((st = rs_judgments_forget(a, keys[i], err)) == RS_OK &&
+            (st = rs_archive_remove(a, keys[i], &found, err)) == RS_OK)
             st = forget_sources(a, keys[i], err);
         out->cases += found;
     }

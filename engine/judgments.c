@@ -137,6 +137,9 @@ rs_status rs_judgments_remove(rs_archive *a, int64_t id, const char *who, rs_err
     return st;
 }
 
+/* Of one that is damaged the words are still looked at. */
+#define AS_JSON "CASE WHEN json_valid(query) THEN query END"
+
 rs_status rs_judgments_forget(rs_archive *a, const char *key, rs_err *err)
 {
     rs_status st = rs_archive_need_batch(a, "forget judgments", err);
@@ -146,8 +149,8 @@ rs_status rs_judgments_forget(rs_archive *a, const char *key, rs_err *err)
         return st;
     s = rs_db_use(a->db,
         "DELETE FROM judgments WHERE case_key = ?1"
-        " OR EXISTS(SELECT 1 FROM json_each(query, '$.like') j WHERE j.value = ?1)"
-        " OR EXISTS(SELECT 1 FROM json_each(query, '$.images') j JOIN images i"
+        " OR EXISTS(SELECT 1 FROM json_each(" AS_JSON ", '$.like') j WHERE j.value = ?1)"
+        " OR EXISTS(SELECT 1 FROM json_each(" AS_JSON ", '$.images') j JOIN images i"
         "   ON i.sha256 = j.value JOIN cases c ON c.id = i.case_id WHERE c.key = ?1)"
         " OR (length(?1) >= 6 AND (instr(query, ?1) OR instr(note, ?1)))", err);
     rs_bind_text(&s, 1, key);

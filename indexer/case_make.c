@@ -71,6 +71,11 @@ rs_status rs_case_digest(rs_case_job *job, const char *regions, rs_arena *mem, r
         add_text(h, c->findings[i]);
     for (size_t i = 0; i < c->n_images; i++) {
         job->images[i].from = &c->images[i];
+        if (c->images[i].sha256) {              /* known by its bytes, wherever they are kept */
+            add_text(h, c->images[i].sha256);
+            add_text(h, c->images[i].view);
+            continue;
+        }
         stat_image(&job->images[i]);
         add_text(h, c->images[i].path);
         add_text(h, c->images[i].view);
@@ -196,17 +201,20 @@ void rs_case_decode(rs_case_job_image *im, const rs_preprocess *p)
 {
     rs_intake_facts facts = {0};
     double start = rs_now_s();
-    char *bytes;
-    size_t len;
+    const void *bytes = im->from->bytes;
+    char *file = NULL;
+    size_t len = im->from->len;
 
-    im->st = rs_file_read(&bytes, &len, im->from->path, RS_IMAGE_MAX_FILE, &im->err);
-    if (im->st == RS_OK) {
-        im->st = rs_sha256_of(im->sha256, bytes, len, &im->err);
-        im->read_s = rs_now_s() - start;
-        if (im->st == RS_OK)
-            im->st = rs_intake_bytes(p, bytes, len, RS_INTAKE_MARGIN, im->pixels, &facts, &im->err);
-        rs_free(bytes);
+    if (!bytes) {
+        im->st = rs_file_read(&file, &len, im->from->path, RS_IMAGE_MAX_FILE, &im->err);
+        bytes = file;
     }
+    if (im->st == RS_OK)
+        im->st = rs_sha256_of(im->sha256, bytes, len, &im->err);
+    im->read_s = rs_now_s() - start;
+    if (im->st == RS_OK)
+        im->st = rs_intake_bytes(p, bytes, len, RS_INTAKE_MARGIN, im->pixels, &facts, &im->err);
+    rs_free(file);
     if (im->st == RS_OK)
         im->hashed = rs_phash(&im->phash, im->pixels, p->crop_height, p->crop_width);
     im->width = facts.width;

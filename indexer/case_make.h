@@ -38,16 +38,17 @@ typedef struct {
 } rs_case_job;
 
 /* Digest of everything the case is made from: its fields, its files' paths, sizes and
- * times (a file that is not there counts as such), and how regions of its images are made
- * (NULL: not at all). Fills images[].file. RS_ENOMEM. */
+ * times (a file that is not there counts as such; of images that were sent, the digests of
+ * their bytes), and how regions of its images are made (NULL: not at all). Fills
+ * images[].file. RS_ENOMEM. */
 rs_status rs_case_digest(rs_case_job *job, const char *regions, rs_arena *mem, rs_err *err);
 
 /* Report, sections, title and passages of `record`, without vectors; adds to *cut. */
 rs_status rs_case_read(rs_case_job *job, const rs_encoder *e, const rs_lexicon *l, rs_arena *mem,
                        size_t *cut, rs_err *err);
 
-/* Read, hash, decode and preprocess one image into im->pixels (room for one). The
- * outcome is im->st and im->err. Any thread. */
+/* Read (unless it has bytes), hash, decode and preprocess one image into im->pixels (room for
+ * one). The outcome is im->st, RS_OK before, and im->err. Any thread. */
 void rs_case_decode(rs_case_job_image *im, const rs_preprocess *p);
 
 #endif

@@ -379,8 +379,8 @@ static rs_status folder_get(void *self, size_t i, rs_arena *mem, rs_source_case 
         return RS_OK;
     }
     for (size_t k = 0; k < e->n_images; k++) {
-        images[k] = (rs_source_image){rs_arena_sprintf(mem, "%s/%s", f->root, e->images[k]),
-                                      e->images[k], NULL};
+        images[k] = (rs_source_image){.path = rs_arena_sprintf(mem, "%s/%s", f->root, e->images[k]),
+                                      .given = e->images[k]};
         if (!images[k].path)
             return rs_fail(err, RS_ENOMEM, "%s: no memory", e->name);
     }

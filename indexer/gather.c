@@ -103,8 +103,7 @@ static rs_status gather_one(rs_index_job *x, rs_index_batch *b, size_t i, rs_err
     return RS_OK;
 }
 
-/* Cut the images of all jobs into chunks of at most x->chunk. */
-static rs_status cut_into_chunks(rs_index_job *x, rs_index_batch *b, rs_err *err)
+rs_status rs_index_cut(rs_index_job *x, rs_index_batch *b, rs_err *err)
 {
     size_t n = 0, d = rs_encoder_dim(x->encoder);
     rs_case_job_image **images = rs_new(&b->mem, rs_case_job_image *, b->n_images);
@@ -147,7 +146,7 @@ void rs_index_gather(rs_index_job *x, rs_index_batch *b, size_t first)
     b->empty = (rs_index_chunk){.batch = b, .last = true};
     b->st = fill(x, b, &b->err);
     if (b->st == RS_OK && b->n_images)
-        b->st = cut_into_chunks(x, b, &b->err);
+        b->st = rs_index_cut(x, b, &b->err);
     if (b->st != RS_OK || !b->n_images) {
         b->chunks = &b->empty;
         b->n_chunks = 1;

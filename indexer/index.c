@@ -14,14 +14,17 @@ enum {
                                                                       piece of work */
 };
 
-static size_t chunk_of(size_t pixels_each)
+void rs_index_sizes(rs_index_job *x)
 {
-    size_t n = CHUNK_BYTES / (pixels_each * sizeof(float));
-    return n < MIN_CHUNK ? MIN_CHUNK : n > MAX_CHUNK ? MAX_CHUNK : n;
+    const rs_preprocess *p = rs_encoder_preprocess(x->encoder);
+    size_t n;
+
+    x->pixels_each = 3 * p->crop_height * p->crop_width;
+    n = CHUNK_BYTES / (x->pixels_each * sizeof(float));
+    x->chunk = n < MIN_CHUNK ? MIN_CHUNK : n > MAX_CHUNK ? MAX_CHUNK : n;
 }
 
-/* The archive's choice, or what is wanted now made its choice; made as we make them. */
-static rs_status choose_regions(rs_index_job *x, rs_arena *mem, rs_err *err)
+rs_status rs_index_regions(rs_index_job *x, rs_arena *mem, rs_err *err)
 {
     const char *before;
     rs_status st = rs_archive_regions(x->archive, mem, &before, err);
@@ -47,19 +50,17 @@ static void end_run(rs_index_job *x)
 rs_status rs_index_run(rs_archive *a, const rs_encoder *e, const char *source,
                        const rs_index_options *o, rs_index_report *r, rs_err *err)
 {
-    const rs_preprocess *p = rs_encoder_preprocess(e);
-    rs_index_job x = {.archive = a, .encoder = e, .o = o, .r = r,
-                      .pixels_each = 3 * p->crop_height * p->crop_width};
+    rs_index_job x = {.archive = a, .encoder = e, .o = o, .r = r};
     double start = rs_now_s();
     rs_arena mem = {0};
     size_t done;
     rs_status st;
 
     *r = (rs_index_report){0};
-    x.chunk = chunk_of(x.pixels_each);
+    rs_index_sizes(&x);
     st = rs_source_open(&x.source, source, err);
     if (st == RS_OK)
-        st = choose_regions(&x, &mem, err);
+        st = rs_index_regions(&x, &mem, err);
     if (st != RS_OK)
         goto done;
     x.name = rs_source_name(x.source);

@@ -74,6 +74,14 @@ struct rs_index_batch {
     rs_err err;
 };
 
+/* ---- index.c --------------------------------------------------------- */
+
+/* x->pixels_each and x->chunk, by what its encoder reads. */
+void      rs_index_sizes(rs_index_job *x);
+/* x->regions: the archive's choice, or what x->o wants now made its choice; made as we make
+ * them. Not inside a batch. */
+rs_status rs_index_regions(rs_index_job *x, rs_arena *mem, rs_err *err);
+
 /* ---- gather.c -------------------------------------------------------- */
 
 /* Make *b the next batch, from case `first` on; ended with rs_arena_clear(&b->mem). What
@@ -83,6 +91,8 @@ void      rs_index_gather(rs_index_job *x, rs_index_batch *b, size_t first);
 /* A problem of the batch, copied; noted for the end of the run too. */
 rs_status rs_index_problem(rs_index_job *x, rs_index_batch *b, const char *item, const char *reason,
                            rs_err *err);
+/* Cut the images of all jobs into chunks of at most x->chunk. */
+rs_status rs_index_cut(rs_index_job *x, rs_index_batch *b, rs_err *err);
 /* What the archive holds of this key: *before, or NULL. */
 rs_status rs_index_known(rs_index_job *x, const char *key, rs_arena *mem, const rs_case **before,
                          rs_err *err);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "engine/dates.h"
+#include "indexer/one.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,8 @@ static const struct { const char *names[4]; const char *part; } parts[] = {
     {{"differential"}, "differential"},
     {{"discussion", "topic_discussion"}, "discussion"},
 };
+
+static const char no_content[] = "it has neither an image nor a text";
 
 /* Taken where they say something that can be read, else attributes. */
 static const char *const date_names[4] = {"study_date", "date", "studydate", "StudyDate"};
@@ -218,7 +221,8 @@ static rs_status take_images(rs_source_case *c, json_t *const *rows, size_t n, c
                 const char *given = nth_item(v, k, mem);
                 if (given)
                     list[c->n_images++] = (rs_source_image){
-                        join(base, given, mem), given, view_of(rows[i], k, mem)};
+                        .path = join(base, given, mem), .given = given,
+                        .view = view_of(rows[i], k, mem)};
             }
         }
     }
@@ -325,6 +329,84 @@ rs_status rs_rows_to_case(json_t *const *rows, size_t n, const char *base, const
     if (st == RS_OK && !out->problem && strlen(out->key) > MAX_KEY)
         out->problem = rs_arena_sprintf(mem, "its key is longer than %d bytes", MAX_KEY);
     if (st == RS_OK && !out->problem && !out->n_images && !out->report && !out->n_parts && !out->title)
-        out->problem = "it has neither an image nor a text";
+        out->problem = no_content;
     return st;
+}
+
+/* ---- A row that is sent ---------------------------------------------- */
+
+static bool is_scalar(const json_t *v)
+{
+    return json_is_string(v) || json_is_number(v) || json_is_null(v);
+}
+
+/* A list of scalars may stand there, where `lists`. */
+static bool is_read(const json_t *v, bool lists)
+{
+    const json_t *one;
+    size_t i;
+
+    if (!lists || !json_is_array(v))
+        return is_scalar(v);
+    json_array_foreach(v, i, one)
+        if (!is_scalar(one))
+            return false;
+    return true;
+}
+
+static bool is_age(const json_t *v)
+{
+    const char *s = json_string_value(v);
+
+    return json_is_null(v) || (json_is_number(v) && json_number_value(v) >= 0 &&
+           json_number_value(v) <= 150) || (s && (*s == '\0' || rs_age_years(s) >= 0));
+}
+
+/* Why a field with a place of its own cannot be read; NULL: it can, or has none. */
+static const char *unread(const char *key, const json_t *v)
+{
+    static const char *const lists[] = {"view", "view_or_plane", "plane", "labels", "findings"};
+    static const char *const keys[] = {"case_id", "id"};
+    const bool list = named(key, lists, sizeof lists / sizeof *lists);
+    bool single = named(key, keys, 2);
+
+    if (named(key, (const char *const[]){"image", "images"}, 2))
+        return "images are sent as parts \"image\" of a form, they are not read from paths";
+    if (strcmp(key, "age") == 0)
+        return is_age(v) ? NULL : "wanted years, or a text such as 61Y, 18M, 3W or 10D";
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
+        single |= named(key, scalars[i].names, 4);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        single |= named(key, parts[i].names, 4);
+    if (list)
+        return is_read(v, true) ? NULL : "wanted a text, or a list of texts";
+    return !single || is_scalar(v) ? NULL : "wanted a text";
+}
+
+const char *rs_row_unread(const json_t *row, const char **why)
+{
+    const char *key;
+    json_t *v;
+
+    json_object_foreach((json_t *)(uintptr_t)row, key, v)
+        if ((*why = unread(key, v)) != NULL)
+            return key;
+    return NULL;
+}
+
+rs_status rs_row_sent(const json_t *row, const char *row_key, rs_source_image *images, size_t n,
+                      rs_arena *mem, rs_source_case *out, rs_err *err)
+{
+    json_t *one = (json_t *)(uintptr_t)row;
+    rs_status st = rs_rows_to_case(&one, 1, "", "case", row_key, mem, out, err);
+
+    if (st != RS_OK)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        images[i].view = view_of(row, i, mem);
+    out->images = images;
+    out->n_images = n;
+    if (n && out->problem == no_content)
+        out->problem = NULL;
+    return RS_OK;
 }

@@ -46,6 +46,9 @@ typedef struct {
     const char *path;             /* absolute */
     const char *given;            /* as the source wrote it */
     const char *view;             /* may be NULL */
+    const void *bytes;            /* of an image that was sent (one.h): what is decoded; the file */
+    size_t      len;              /* comes to be, and `path`, when it is kept. NULL: read `path` */
+    const char *sha256;           /* of those bytes */
 } rs_source_image;
 
 /* A part of a report that came under a name of its own. */

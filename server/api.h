@@ -36,6 +36,11 @@ void rs_api_similar(rs_exchange *x, rs_worker *w);
 void rs_api_judge(rs_exchange *x, rs_writer *w);
 void rs_api_judgment_remove(rs_exchange *x, rs_writer *w);
 
+/* By the writer. */
+void rs_api_case_add(rs_exchange *x, rs_writer *w);
+void rs_api_case_put(rs_exchange *x, rs_writer *w);
+void rs_api_case_delete(rs_exchange *x, rs_writer *w);
+
 /* `o` (released; NULL counts as no memory) as the answer. */
 void rs_api_json(rs_exchange *x, json_t *o);
 /* The failure of the engine as a problem; the archive's folder is not told. */
@@ -43,6 +48,8 @@ void rs_api_fail(rs_exchange *x, const rs_worker *w, const rs_err *err);
 /* What was asked, for the audit log: texts, keys and the filter; pictures by their number. NULL
  * on OOM. */
 const char *rs_api_asked(rs_arena *mem, const rs_query *q);
+/* "/v1/cases/KEY", KEY percent-encoded; NULL on OOM. */
+const char *rs_api_case_url(rs_arena *mem, const char *key);
 /* "/v1/images/KEY/N", KEY percent-encoded; NULL on OOM. */
 const char *rs_api_image_url(rs_arena *mem, const char *key, size_t n);
 /* What a search has found, as the answer; its cases are shown. `took_s`: the request, so far. */

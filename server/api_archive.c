@@ -47,12 +47,12 @@ static bool unreserved(char c)
            (c && strchr("-._~", c));
 }
 
-const char *rs_api_image_url(rs_arena *mem, const char *key, size_t n)
+static const char *percent_encoded(rs_arena *mem, const char *key)
 {
     static const char hex[] = "0123456789ABCDEF";
-    char *encoded = rs_arena_alloc(mem, strlen(key) * 3 + 1, 1), *to = encoded;
+    char *first = rs_arena_alloc(mem, strlen(key) * 3 + 1, 1), *to = first;
 
-    if (!encoded)
+    if (!first)
         return NULL;
     for (const char *s = key; *s; s++) {
         if (unreserved(*s)) {
@@ -63,7 +63,21 @@ const char *rs_api_image_url(rs_arena *mem, const char *key, size_t n)
         *to++ = hex[(unsigned char)*s >> 4];
         *to++ = hex[(unsigned char)*s & 15];
     }
-    return rs_arena_sprintf(mem, "/v1/images/%s/%zu", encoded, n);
+    return first;
+}
+
+const char *rs_api_case_url(rs_arena *mem, const char *key)
+{
+    const char *encoded = percent_encoded(mem, key);
+
+    return encoded ? rs_arena_sprintf(mem, "/v1/cases/%s", encoded) : NULL;
+}
+
+const char *rs_api_image_url(rs_arena *mem, const char *key, size_t n)
+{
+    const char *encoded = percent_encoded(mem, key);
+
+    return encoded ? rs_arena_sprintf(mem, "/v1/images/%s/%zu", encoded, n) : NULL;
 }
 
 void rs_api_stats(rs_exchange *x, rs_worker *w)

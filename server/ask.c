@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "embeddings/image.h"
+#include "embeddings/rendition.h"
 #include "engine/clean.h"
 #include "engine/extract.h"
 #include "server/token_stream.h"
@@ -68,13 +70,22 @@ rs_status rs_ask_find(rs_ask *k, rs_worker *w, const char *access, double left_s
 
 /* ---- Asking a generator ---------------------------------------------- */
 
+/* As it would be on a screen: small enough, and without what else a file says (names, dates). */
 static void add_image(rs_chat *chat, rs_chat_image *list, const char *label, const char *bytes,
-                      size_t len)
+                      size_t len, rs_arena *mem)
 {
-    if (!label || chat->n_images == RS_CHAT_IMAGES || len > RS_CHAT_IMAGE_BYTES ||
-        !rs_chat_image_type(bytes, len))
+    char *made = NULL, *kept;
+    size_t n;
+
+    if (!label || chat->n_images == RS_CHAT_IMAGES ||
+        rs_rendition_make(&made, &n, RS_RENDITION_DISPLAY, NULL, bytes, len, NULL) != RS_OK)
         return;
-    list[chat->n_images++] = (rs_chat_image){label, bytes, len};
+    kept = n <= RS_CHAT_IMAGE_BYTES ? rs_arena_alloc(mem, n + 1, 1) : NULL;
+    if (kept) {
+        memcpy(kept, made, n);
+        list[chat->n_images++] = (rs_chat_image){label, kept, n};
+    }
+    rs_free(made);
 }
 
 /* The question's pictures, then those of the best cases; files that cannot be read are left
@@ -85,18 +96,14 @@ static void add_images(const rs_ask *k, rs_chat *chat, rs_chat_image *list, rs_a
 
     for (size_t i = 0; i < s->n_pictures; i++)
         add_image(chat, list, "Image of the case in question:", s->pictures[i].bytes,
-                  s->pictures[i].len);
+                  s->pictures[i].len, mem);
     for (size_t i = 0; i < k->context.n && i < CASE_IMAGES; i++) {
         const char *path = k->context.items[i].image;
-        char *bytes = NULL, *kept;
+        char *bytes = NULL;
         size_t len;
-        if (!path || rs_file_read(&bytes, &len, path, RS_CHAT_IMAGE_BYTES, NULL) != RS_OK)
+        if (!path || rs_file_read(&bytes, &len, path, RS_IMAGE_MAX_FILE, NULL) != RS_OK)
             continue;
-        kept = rs_arena_alloc(mem, len + 1, 1);
-        if (kept) {
-            memcpy(kept, bytes, len);
-            add_image(chat, list, rs_arena_sprintf(mem, "Image of case [%zu]:", i + 1), kept, len);
-        }
+        add_image(chat, list, rs_arena_sprintf(mem, "Image of case [%zu]:", i + 1), bytes, len, mem);
         rs_free(bytes);
     }
 }

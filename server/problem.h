@@ -22,14 +22,17 @@
     X(ORIGIN,       403, "other-origin")  /* a page of another site asks                     */ \
     X(NOT_FOUND,    404, "not-found")                                                          \
     X(METHOD,       405, "wrong-method")                                                       \
+    X(CONFLICT,     409, "conflict")      /* with what is there: a key, the archive's model  */ \
     X(TOO_LARGE,    413, "too-large")                                                          \
     X(MEDIA_TYPE,   415, "media-type")                                                         \
     X(HOST,         421, "wrong-host")                                                         \
     X(IMAGE,        422, "unreadable-image")                                                   \
+    X(OTHER,        422, "other-request") /* of an Idempotency-Key that was used before      */ \
     X(INTERNAL,     500, "internal")                                                           \
     X(GENERATOR,    502, "generator")     /* it failed or cannot be reached                  */ \
     X(BUSY,         503, "busy")          /* too much to do: again after Retry-After seconds */ \
-    X(TIMEOUT,      504, "deadline")
+    X(TIMEOUT,      504, "deadline")                                                           \
+    X(FULL,         507, "no-space")
 
 typedef enum {
 #define RS_PROBLEM_ENUM(name, status, type) RS_PROBLEM_##name,

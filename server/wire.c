@@ -270,6 +270,15 @@ json_t *rs_wire_facets(const rs_facet_report *r)
                      "passing", (json_int_t)r->passing, "facets", list);
 }
 
+json_t *rs_wire_erasure(const rs_erasure *e)
+{
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "cases", (json_int_t)e->cases,
+                     "images", (json_int_t)e->images, "passages", (json_int_t)e->passages,
+                     "looked_for", (json_int_t)e->looked_for, "shared", (json_int_t)e->shared,
+                     "files", (json_int_t)e->files, "bytes", (json_int_t)e->bytes,
+                     "rewritten", e->vacuumed);
+}
+
 json_t *rs_wire_judgment(const rs_judgment *j)
 {
     return json_pack("{s:I,s:o,s:o,s:s,s:i,s:o,s:o,s:s}", "id", (json_int_t)j->id, "case",

@@ -32,6 +32,7 @@ json_t *rs_wire_case(const rs_case *c, const rs_mention *m, size_t n, const rs_w
 /* `local`: with what names files of this machine, the encoder's folder and the problems. */
 json_t *rs_wire_stats(const rs_stats *s, const rs_problem *p, size_t n, bool local);
 json_t *rs_wire_facets(const rs_facet_report *r);
+json_t *rs_wire_erasure(const rs_erasure *e);
 json_t *rs_wire_judgment(const rs_judgment *j);
 
 #endif

@@ -202,7 +202,10 @@ const rs_command rs_command_serve = {
     .description =
         "Prints its URL when it listens. GET /v1/openapi.json describes the API: POST /v1/search,\n"
         "/v1/ask, /v1/context; GET /v1/cases/KEY, /v1/images/KEY/N, /v1/stats, /v1/events;\n"
-        "/healthz, /readyz, /metrics.\n"
+        "/healthz, /readyz, /metrics. Editors add and remove cases: POST /v1/cases, PUT and\n"
+        "DELETE /v1/cases/KEY, images sent with them:\n"
+        "  curl -F case='{\"case_id\": \"c1\", \"impression\": \"Effusion.\"}' -F image=@c1.png \\\n"
+        "       http://localhost:8080/v1/cases\n"
         "\n"
         "It listens on 127.0.0.1 unless told otherwise, and on another machine's reach only with\n"
         "TLS and tokens (radscout token add). It answers only to its own names, so that no web\n"

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "erasure.h"
 
+#include "server/wire.h"
+
 static void tell(const rs_erasure *e)
 {
     printf("%zu case%s erased, with %zu image%s and %zu passage%s\n", e->cases, e->cases == 1 ? "" : "s",
@@ -13,17 +15,6 @@ static void tell(const rs_erasure *e)
     puts(e->vacuumed ? "; the catalog was written anew for it" : "");
 }
 
-static int tell_json(const rs_cli *c, const rs_erasure *e)
-{
-    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "cases", (json_int_t)e->cases,
-                          "images", (json_int_t)e->images, "passages", (json_int_t)e->passages,
-                          "looked_for", (json_int_t)e->looked_for, "shared", (json_int_t)e->shared,
-                          "files", (json_int_t)e->files, "bytes", (json_int_t)e->bytes,
-                          "rewritten", e->vacuumed);
-
-    return rs_cli_print_json(c, o);
-}
-
 int rs_erase_and_tell(const rs_cli *c, rs_archive *a, const char *const *keys, size_t n)
 {
     rs_erasure e;
@@ -32,7 +23,7 @@ int rs_erase_and_tell(const rs_cli *c, rs_archive *a, const char *const *keys, s
     if (rs_archive_erase(a, keys, n, &e, &err) != RS_OK)
         return rs_cli_fail(c, &err);
     if (rs_cli_flag(c, "json"))
-        return tell_json(c, &e);
+        return rs_cli_print_json(c, rs_wire_erasure(&e));
     tell(&e);
     return RS_EXIT_OK;
 }

@@ -208,7 +208,7 @@ static void png_round_trip(void **state)
     for (size_t s = 0; s < 3; s++)
         for (size_t channels = 1; channels <= 3; channels += 2)
             for (size_t depth = 8; depth <= 16; depth += 8) {
-                size_t n = sizes[s][0] * sizes[s][1] * channels * (depth / 8), len;
+                size_t n = sizes[s][0] * sizes[s][1] * channels * (depth / 8), len, w, h;
                 rs_image a, b;
                 char *bytes;
                 assert_int_equal(rs_image_new(&a, sizes[s][0], sizes[s][1], channels, depth, NULL),
@@ -220,6 +220,8 @@ static void png_round_trip(void **state)
                 assert_int_equal(b.channels, channels);
                 assert_int_equal(b.depth, depth);
                 assert_memory_equal(a.pixels, b.pixels, n);
+                assert_int_equal(rs_image_size(&w, &h, bytes, len, NULL), RS_OK);
+                assert_true(w == sizes[s][0] && h == sizes[s][1]);
                 rs_free(bytes);
                 rs_image_clear(&a);
                 rs_image_clear(&b);
@@ -400,6 +402,7 @@ static void bombs_cost_their_header(void **state)
         for (size_t f = 0; f < 2; f++) {
             rs_image im;
             rs_err err = {0};
+            size_t w, h;
             size_t place = f == 0 ? 16 : find_sof(&files[1]) + 1;
             put16(&files[f], place + 2, rows[i].width);
             put16(&files[f], f == 0 ? place + 6 : place, rows[i].height);
@@ -409,6 +412,7 @@ static void bombs_cost_their_header(void **state)
                     fail_msg("row %zu, file %zu: %s, \"%s\"", i, f, rs_status_name(st), err.msg);
                 assert_null(im.pixels);
             }
+            assert_true(rs_image_size(&w, &h, files[f].data, files[f].len, &err) != RS_OK);
         }
     assert_true(rs_cpu_s() - start < 1);
     rs_buf_clear(&files[0]);

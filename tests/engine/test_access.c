@@ -124,10 +124,52 @@ static void test_out_of_memory(void **state)
     }
 }
 
+/* What a case that is not there yet would be to an access filter is what it is once it is. */
+static void test_would_see(void **state)
+{
+    static const char *const collections[] = {"seen", "SEEN", "a\"b\\c", "x) or (case:*", "*", NULL,
+                                              "see", "seen "};
+    enum { N = sizeof collections / sizeof *collections };
+    rs_random rnd = rs_random_seed(4);
+    rs_archive *a = open_archive(folder, RS_ARCHIVE_WRITE);
+    rs_arena mem = {0};
+    size_t seen = 0;
+    rs_err err = {0};
+    bool yes;
+
+    (void)state;
+    ok(rs_archive_bind_encoder(a, &fixture_encoder, &err), &err);
+    for (size_t i = 0; i < 200; i++) {
+        const char *names[N], *collection = collections[rs_random_below(&rnd, N)];
+        rs_case c = {.key = "new", .title = "t", .collection = collection, .age_years = -1}, *got;
+        rs_buf b = {0};
+        size_t n = 0;
+        rs_status st;
+        for (size_t k = 0; k < N; k++)
+            if (collections[k] && rs_random_below(&rnd, 3) == 0)
+                names[n++] = collections[k];
+        rs_access_collections(&b, names, n);
+        ok(rs_access_would_see(b.data, "new", collection, &mem, &yes, &err), &err);
+        put_one(a, &c);
+        st = rs_access_case(a, b.data, "new", &mem, &got, &err);
+        assert_int_equal(st, yes ? RS_OK : RS_ENOENT);
+        seen += yes;
+        rs_buf_clear(&b);
+    }
+    assert_true(seen > 20 && seen < 180);
+    ok(rs_access_would_see(NULL, "k", NULL, &mem, &yes, &err), &err);
+    assert_true(yes);
+    ok(rs_access_would_see("not (case:* or sex:F)", "k", "seen", &mem, &yes, &err), &err);
+    assert_false(yes);                         /* sex: nothing is known of it here */
+    rs_arena_clear(&mem);
+    rs_archive_close(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_put_together), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_would_see),
     };
 
     return cmocka_run_group_tests(tests, make, drop);

@@ -189,7 +189,9 @@ static void say(rs_archive *a)
             "('case-a', 'hilar mass of Wojciechowski', 'relevant', 'seen on Tuesday', 'ann', '2024'),"
             "('case-a', 'normal', 'relevant', 'effusion', 'ann', '2024'),"      /* words of others */
             "('case-a', 'nodule', 'not', NULL, 'ben', '2024'),"
-            "('case-b', 'nodule', 'relevant', NULL, 'ann', '2024')");
+            "('case-b', 'nodule', 'relevant', NULL, 'ann', '2024'),"
+            "('case-b', '{\"like\": [\"case-a\"]}', 'relevant', NULL, 'ann', '2024'),"
+            "('case-b', 'nodule', 'relevant', 'less than in case-a', 'ben', '2024')");
     run_sql(a, "INSERT INTO requests VALUES"
             "('ann', 'k-000001', 'aaaaaaaa', 'case-a', 201, '{\"case\":\"case-a\"}', 1),"
             "('ann', 'k-000002', 'bbbbbbbb', 'case-b', 201, '{\"case\":\"case-b\"}', 1),"
@@ -210,10 +212,10 @@ static void test_said(void **state)
     put(a, "case-aa", NULL, 0);                    /* a key that "case-a" and "ann" hold together */
     say(a);
     put(a, "case-a", NULL, 0);                     /* put anew: what was said of it stays */
-    assert_int_equal(rows(a, JUDGMENTS), 4);
+    assert_int_equal(rows(a, JUDGMENTS), 6);
     assert_int_equal(rows(a, REQUESTS), 3);
     erase(a, "case-aa");                           /* of whom nothing was said */
-    assert_int_equal(rows(a, JUDGMENTS) + rows(a, REQUESTS), 7);
+    assert_int_equal(rows(a, JUDGMENTS) + rows(a, REQUESTS), 9);
     erase(a, "case-a");
     assert_int_equal(rows(a, JUDGMENTS " WHERE case_key = 'case-b'"), 1);
     assert_int_equal(rows(a, JUDGMENTS), 1);
@@ -246,9 +248,9 @@ static void test_said_and_undone(void **state)
     say(a);
     ok(rs_archive_begin(a, &err), &err);
     ok(rs_archive_remove(a, "case-a", NULL, &err), &err);
-    assert_int_equal(rows(a, JUDGMENTS), 1);
+    assert_int_equal(rows(a, JUDGMENTS), 3);
     rs_archive_rollback(a);
-    assert_int_equal(rows(a, JUDGMENTS) + rows(a, REQUESTS), 7);
+    assert_int_equal(rows(a, JUDGMENTS) + rows(a, REQUESTS), 9);
     rs_archive_close(a);
     remove_folder(dir);
 }

@@ -1,7 +1,8 @@
 /* fuzz_http.c - any bytes as a stream of requests: cut in two anywhere they are the same
- * requests; targets, forms and searches are read from what comes.
+ * requests; targets, forms, searches and cases are read from what comes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
+#include "server/case_request.h"
 #include "server/http_request.h"
 #include "server/http_target.h"
 #include "server/reply.h"
@@ -27,6 +28,7 @@ typedef struct { size_t requests, bytes; int status; } fate;
 static void look_at(const rs_http_request *r)
 {
     rs_search_request *s = rs_calloc(1, sizeof *s);
+    rs_case_request c;
     rs_arena mem = {0};
     rs_err err = {0};
     rs_target t;
@@ -38,6 +40,9 @@ static void look_at(const rs_http_request *r)
     rs_search_request_read(s, r, NULL, 1e9, &mem, &err);
     rs_search_request_clear(s);
     rs_free(s);
+    if (rs_case_request_read(&c, r, NULL, &mem, &err) == RS_OK)
+        want(c.from.key[0] && c.sha256[0] && !c.from.problem && c.from.n_images <= RS_CASE_IMAGES);
+    rs_case_request_clear(&c);
     rs_reply_init(&reply);
     reply.etag = "\"e\"";
     reply.type = "text/plain";

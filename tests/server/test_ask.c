@@ -4,7 +4,9 @@
 #include "asked.h"
 
 #include "base/clock.h"
+#include "embeddings/image.h"
 #include "server/generators.h"
+#include "server/multipart.h"
 
 #define QUESTION "{\"text\": \"left pleural effusion\", \"filter\": \"case:one|two|three|other\""
 #define FIRST "There is a large left pleural effusion [1]."
@@ -26,7 +28,7 @@ static const struct { const char *key, *report; } cases[] = {
     {"other", "FINDINGS: Fracture of the distal radius of the right hand, shortened by 4 mm."},
 };
 
-static char picture[128];              /* a file that looks like a PNG */
+static char picture[128];              /* a film of 2000 x 1000, and a name in its file */
 
 static void put(rs_archive *a, const char *key, const char *report)
 {
@@ -48,15 +50,58 @@ static void put(rs_archive *a, const char *key, const char *report)
 
 static void put_injections(rs_archive *a);
 
+/* Behind the image stands what a decoder does not read. */
+static void write_picture(void)
+{
+    rs_image im = {0};
+    rs_buf file = {0};
+    rs_err err = {0};
+    char *png;
+    size_t len;
+
+    ok(rs_image_new(&im, 2000, 1000, 1, 8, &err), &err);
+    for (size_t i = 0; i < 2000 * 1000; i++)
+        ((unsigned char *)im.pixels)[i] = (unsigned char)(i % 251);
+    ok(rs_image_to_png(&png, &len, &im, &err), &err);
+    rs_buf_append(&file, png, len);
+    rs_buf_puts(&file, "Patient: Anna Quirrenbach");
+    ok(rs_file_write(picture, file.data, file.len, &err), &err);
+    rs_buf_clear(&file);
+    rs_free(png);
+    rs_image_clear(&im);
+}
+
+/* The picture that the request has as a data URL, decoded. */
+static rs_image sent_picture(const char *request)
+{
+    static const char begin[] = "\"data:image/jpeg;base64,";
+    const char *at = strstr(request, begin);
+    rs_arena mem = {0};
+    rs_image im = {0};
+    rs_err err = {0};
+    unsigned char *bytes;
+    char *text;
+    size_t len;
+
+    assert_non_null(at);
+    at += sizeof begin - 1;
+    text = rs_arena_strndup(&mem, at, strcspn(at, "\""));
+    ok(rs_base64_decode(text, &mem, &bytes, &len, &err), &err);
+    for (size_t i = 0; i + 11 <= len; i++)
+        assert_int_not_equal(memcmp(bytes + i, "Quirrenbach", 11), 0);
+    ok(rs_image_decode(&im, bytes, len, &err), &err);
+    rs_arena_clear(&mem);
+    return im;
+}
+
 static int make_archive(void **state)
 {
     rs_archive *a;
-    rs_err err = {0};
 
     (void)state;
     make_folder(serve_folder);
     snprintf(picture, sizeof picture, "%s/picture.png", serve_folder);
-    ok(rs_file_write(picture, "\x89PNG\r\n\x1a\nxy", 10, &err), &err);
+    write_picture();
     a = open_writer(serve_folder);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         put(a, cases[i].key, cases[i].report);
@@ -384,8 +429,13 @@ static void test_images(void **state)
         asked_clear(ask_events(s.v.port, json));
         pthread_mutex_lock(&s.f.lock);
         assert_true(list[i].sent == (strstr(s.f.last, "\"Image of case [1]:\"") != NULL));
-        assert_true(list[i].sent == (strstr(s.f.last, "\"data:image/png;base64,iVBORw0KGgp4eQ==\"")
-                                     != NULL));
+        assert_true(list[i].sent == (strstr(s.f.last, "\"data:image/") != NULL));
+        if (list[i].sent) {                              /* as it is shown, and nothing else */
+            rs_image im = sent_picture(s.f.last);
+            assert_int_equal(im.width, 1536);
+            assert_int_equal(im.height, 768);
+            rs_image_clear(&im);
+        }
         pthread_mutex_unlock(&s.f.lock);
         end(&s);
     }

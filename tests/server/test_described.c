@@ -4,6 +4,7 @@
 #include "served.h"
 
 #include "base/json.h"
+#include "tiny_model.h"
 
 static json_t *document;
 
@@ -213,6 +214,82 @@ static void test_answers(void **state)
     serve_end(&v);
 }
 
+/* ---- Cases in and out ------------------------------------------------- */
+
+/* POST, PUT or DELETE; `form` is a body whose boundary is x, `json` one that is none. */
+static answer send_case(int port, const char *line, const char *fields, const char *form,
+                        const char *json)
+{
+    const char *body = form ? form : json ? json : "";
+    char request[4096];
+
+    snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: localhost\r\n%s%s%sContent-Length: "
+             "%zu\r\n\r\n%s", line, fields, form ? "Content-Type: multipart/form-data; boundary=x\r\n"
+             : "", json ? "Content-Type: application/json\r\n" : "", strlen(body), body);
+    return ask(port, request);
+}
+
+#define PART(name, text) "--x\r\nContent-Disposition: form-data; name=" name "\r\n\r\n" text "\r\n"
+#define KEY_FIELD "Idempotency-Key: k1\r\n"
+
+static void test_cases(void **state)
+{
+    static const struct {
+        const char *path, *line, *fields, *form, *json;
+        int status;
+    } rows[] = {
+        {"/v1/cases", "POST /v1/cases", KEY_FIELD, NULL, "{\"id\":\"a\",\"report\":\"Mass.\"}", 201},
+        {"/v1/cases", "POST /v1/cases", KEY_FIELD, NULL, "{\"id\":\"a\",\"report\":\"Mass.\"}", 201},
+        {"/v1/cases", "POST /v1/cases", KEY_FIELD, NULL, "{\"id\":\"b\",\"report\":\"Mass.\"}", 422},
+        {"/v1/cases", "POST /v1/cases", "", NULL, "{\"id\":\"a\",\"report\":\"Mass.\"}", 409},
+        {"/v1/cases", "POST /v1/cases", "", NULL, "{}", 400},
+        {"/v1/cases", "POST /v1/cases", "", NULL, NULL, 415},
+        {"/v1/cases", "POST /v1/cases", "", PART("case", "{\"title\":\"Mass\"}") PART("image", "junk")
+         "--x--", NULL, 201},
+        {"/v1/cases", "POST /v1/cases", "", PART("case", "{}") PART("image", "junk") "--x--", NULL, 422},
+        {"/v1/cases/{key}", "PUT /v1/cases/a", "", NULL, "{\"report\":\"Mass.\",\"id\":\"a\"}", 200},
+        {"/v1/cases/{key}", "PUT /v1/cases/a", "", NULL, "{\"report\":\"No mass.\"}", 200},
+        {"/v1/cases/{key}", "PUT /v1/cases/c", "", NULL, "{\"report\":\"No mass.\"}", 201},
+        {"/v1/cases/{key}", "PUT /v1/cases/c", "", NULL, "{\"id\":\"d\"}", 400},
+        {"/v1/cases/{key}", "DELETE /v1/cases/c", "", NULL, NULL, 204},
+        {"/v1/cases/{key}", "DELETE /v1/cases/c", "", NULL, NULL, 404},
+        {"/v1/cases/{key}", "DELETE /v1/cases/a?erase=1", "", NULL, NULL, 400},
+        {"/v1/cases/{key}", "DELETE /v1/cases/a?erase=true", "", NULL, NULL, 200},
+    };
+    char folder[64], model[64];
+    rs_encoder *e;
+    rs_err err = {0};
+    served v;
+
+    (void)state;
+    memcpy(folder, serve_folder, sizeof folder);
+    make_folder(serve_folder);
+    make_folder(model);
+    ok(tiny_model_write(model, 7, &err), &err);
+    ok(rs_encoder_open(&e, model, &err), &err);
+    rs_archive_close(open_archive(serve_folder, RS_ARCHIVE_WRITE));
+    serve_plan(&v);
+    v.plan.service.encoder = e;
+    serve_begin(&v);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char method[8];
+        answer a = send_case(v.port, rows[i].line, rows[i].fields, rows[i].form, rows[i].json);
+        if (a.status != rows[i].status)
+            fail_msg("row %zu: %s: %d %s", i, rows[i].line, a.status, a.body);
+        snprintf(method, sizeof method, "%.*s", (int)strcspn(rows[i].line, " "), rows[i].line);
+        for (char *c = method; *c; c++)
+            *c = (char)(*c | 0x20);
+        check_answer(rows[i].path, method, &a);
+    }
+    serve_end(&v);
+    rs_encoder_close(e);
+    remove_folder(model);
+    remove_folder(serve_folder);
+    memcpy(serve_folder, folder, sizeof folder);
+}
+
+/* ---- Judgments ------------------------------------------------------- */
+
 static void test_judgments(void **state)
 {
     static const struct { const char *json; int status; } said[] = {
@@ -308,6 +385,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_cases),
         cmocka_unit_test(test_judgments),
     };
     return cmocka_run_group_tests(tests, make_archive, drop_archive);

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "engine/judgments.h"
+#include "indexer/one.h"
 #include "server/problem.h"
 #include "server/routes.h"
 #include "server/search_request.h"
@@ -155,6 +156,33 @@ static void test_search_fields(void **state)
     json_decref(o);
 }
 
+/* What is said of a case's fields is so: each has a place of its own. */
+static void test_case_fields(void **state)
+{
+    json_t *o = document(), *v;
+    json_t *fields = at(at(o, "components", "schemas", "SentCase"), "properties", NULL, NULL);
+    rs_arena mem = {0};
+    const char *key, *why;
+    rs_err err = {0};
+
+    (void)state;
+    assert_true(json_object_size(fields) > 15);
+    json_object_foreach(fields, key, v) {
+        const char *value = strcmp(key, "study_date") == 0 ? "2024-03"
+                          : strcmp(key, "tier") == 0 ? "proven"
+                          : strcmp(key, "age") == 0 ? "61Y" : "x";
+        json_t *row = json_pack("{s:s}", key, value);
+        rs_source_case c;
+        assert_null(rs_row_unread(row, &why));
+        assert_int_equal(rs_row_sent(row, "k", NULL, 0, &mem, &c, &err), RS_OK);
+        if (c.attributes)
+            fail_msg("%s is described, and kept as an attribute", key);
+        json_decref(row);
+    }
+    rs_arena_clear(&mem);
+    json_decref(o);
+}
+
 static void test_problem_types(void **state)
 {
     json_t *o = document();
@@ -195,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_search_fields),
+        cmocka_unit_test(test_case_fields),
         cmocka_unit_test(test_problem_types),
         cmocka_unit_test(test_verdicts),
     };
