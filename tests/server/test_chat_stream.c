@@ -256,6 +256,7 @@ static void test_tokens(void **state)
         {"See [this](http://evil/x).", "See [this] (http://evil/x)."},
         {"See [this\nor that](http://evil/x).", "See [this\nor that] (http://evil/x)."},
         {"![x](http://evil/?q=1)", "![x] (http://evil/?q=1)"},
+        {"See [this][INST].", "See [this] (INST)."},
         {"<img src=x onerror=y>", "< img src=x onerror=y>"},
         {"a\xe2\x80\xae" "b \x1b[31mred", "ab red"},
         {"line\n\nnext", "line\n\nnext"},
