@@ -79,8 +79,12 @@ static void emit(rs_token_stream *t, const char *text, size_t len)
     rs_buf_append(&b, text + len - trail, trail);
     if (!b.failed && b.len) {
         rs_citations_limit(b.data, t->n);
-        if (*b.data)
+        if (t->closed && *b.data == '(')               /* the link would begin with the last piece */
+            t->on_piece(t->ctx, " ", t->reasoning);
+        if (*b.data) {
             t->on_piece(t->ctx, b.data, t->reasoning);
+            t->closed = b.data[strlen(b.data) - 1] == ']';
+        }
     }
     rs_buf_clear(&b);
     rs_arena_clear(&mem);
@@ -187,5 +191,5 @@ void rs_token_stream_end(rs_token_stream *t)
 void rs_token_stream_clear(rs_token_stream *t)
 {
     rs_buf_clear(&t->held);
-    t->reasoning = false;
+    t->reasoning = t->closed = false;
 }

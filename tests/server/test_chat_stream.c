@@ -329,6 +329,13 @@ static void test_tokens_reasoning(void **state)
     rs_token_stream_add(&t, "<think>\x1b[2J</think>yes [1]");
     rs_token_stream_end(&t);
     assert_string_equal(got.data, "yes [1]");
+    rs_token_stream_clear(&t);
+    memset(flood, 'a', 300);                   /* a word too long to be held ends in a bracket */
+    strcpy(flood + 299, "]");
+    got.len = 0;
+    rs_token_stream_add(&t, flood);
+    rs_token_stream_add(&t, "(http://evil/) ");
+    assert_non_null(strstr(got.data, "a] (http"));
     memset(flood, '[', 3000);                  /* never a word's end, never a bracket's */
     flood[3000] = '\0';
     got.len = 0;
