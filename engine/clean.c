@@ -70,6 +70,8 @@ static size_t put_letter(rs_buf *b, const char *text, size_t at, size_t len, boo
     size_t end = *s == '[' ? bracket_end(s, len - at) : 0;
 
     if (end && (!citations || isalpha((unsigned char)s[1]) || s[1] == '/')) {
+        if (b->len && b->data[b->len - 1] == ']')          /* "](" would be a link */
+            rs_buf_putc(b, ' ');
         rs_buf_printf(b, "(%.*s)", (int)(end - 1), s + 1);
         return end + 1;
     }

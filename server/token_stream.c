@@ -79,8 +79,12 @@ static void emit(rs_token_stream *t, const char *text, size_t len)
     rs_buf_append(&b, text + len - trail, trail);
     if (!b.failed && b.len) {
         rs_citations_limit(b.data, t->n);
-        if (*b.data)
+        if (t->closed && *b.data == '(')               /* the link would begin with the last piece */
+            t->on_piece(t->ctx, " ", t->reasoning);
+        if (*b.data) {
             t->on_piece(t->ctx, b.data, t->reasoning);
+            t->closed = b.data[strlen(b.data) - 1] == ']';
+        }
     }
     rs_buf_clear(&b);
     rs_arena_clear(&mem);
@@ -163,11 +167,19 @@ static bool go_on(rs_token_stream *t, bool last)
     return false;
 }
 
+/* By pieces: each look ahead goes to the end of what is held, and a whole answer may come at
+ * once. */
 void rs_token_stream_add(rs_token_stream *t, const char *text)
 {
-    rs_buf_puts(&t->held, text);
-    while (!t->held.failed && t->held.len && go_on(t, false))
-        ;
+    while (*text && !t->held.failed) {
+        size_t n = strnlen(text, 4 * RS_TOKEN_HOLD);
+        while (((unsigned char)text[n] & 0xC0) == 0x80)
+            n++;
+        rs_buf_append(&t->held, text, n);
+        text += n;
+        while (!t->held.failed && t->held.len && go_on(t, false))
+            ;
+    }
 }
 
 void rs_token_stream_end(rs_token_stream *t)
@@ -179,5 +191,5 @@ void rs_token_stream_end(rs_token_stream *t)
 void rs_token_stream_clear(rs_token_stream *t)
 {
     rs_buf_clear(&t->held);
-    t->reasoning = false;
+    t->reasoning = t->closed = false;
 }

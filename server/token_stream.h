@@ -26,6 +26,7 @@ typedef struct {
     /* ---- */
     rs_buf held;
     bool   reasoning;
+    bool   closed;                 /* what was shown last ended in ']' */
 } rs_token_stream;
 
 void rs_token_stream_add(rs_token_stream *t, const char *text);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 /* ---- Events ---------------------------------------------------------- */
@@ -255,6 +256,7 @@ static void test_tokens(void **state)
         {"See [this](http://evil/x).", "See [this] (http://evil/x)."},
         {"See [this\nor that](http://evil/x).", "See [this\nor that] (http://evil/x)."},
         {"![x](http://evil/?q=1)", "![x] (http://evil/?q=1)"},
+        {"See [this][INST].", "See [this] (INST)."},
         {"<img src=x onerror=y>", "< img src=x onerror=y>"},
         {"a\xe2\x80\xae" "b \x1b[31mred", "ab red"},
         {"line\n\nnext", "line\n\nnext"},
@@ -284,6 +286,32 @@ static void test_tokens(void **state)
         }
 }
 
+/* A whole answer at once, of what is looked ahead for: no time but its own. */
+static void test_tokens_at_once(void **state)
+{
+    static const char *const list[] = {"[", "<", "[1", "<think>a"};
+    char *text = malloc(RS_CHAT_MAX + 1);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        rs_buf got = {0};
+        rs_token_stream t = {.n = 3, .on_piece = note_piece, .ctx = &got};
+        const clock_t begun = clock();
+        double took_s;
+        for (size_t at = 0; at < RS_CHAT_MAX; at++)
+            text[at] = list[i][at % strlen(list[i])];
+        text[RS_CHAT_MAX] = '\0';
+        rs_token_stream_add(&t, text);
+        rs_token_stream_end(&t);
+        took_s = (double)(clock() - begun) / CLOCKS_PER_SEC;
+        if (took_s > 20)                             /* a second, under sanitizers; or minutes */
+            fail_msg("%s takes %.0f s", list[i], took_s);
+        rs_token_stream_clear(&t);
+        rs_buf_clear(&got);
+    }
+    free(text);
+}
+
 static void test_tokens_reasoning(void **state)
 {
     rs_buf got = {0};
@@ -301,6 +329,13 @@ static void test_tokens_reasoning(void **state)
     rs_token_stream_add(&t, "<think>\x1b[2J</think>yes [1]");
     rs_token_stream_end(&t);
     assert_string_equal(got.data, "yes [1]");
+    rs_token_stream_clear(&t);
+    memset(flood, 'a', 300);                   /* a word too long to be held ends in a bracket */
+    strcpy(flood + 299, "]");
+    got.len = 0;
+    rs_token_stream_add(&t, flood);
+    rs_token_stream_add(&t, "(http://evil/) ");
+    assert_non_null(strstr(got.data, "a] (http"));
     memset(flood, '[', 3000);                  /* never a word's end, never a bracket's */
     flood[3000] = '\0';
     got.len = 0;
@@ -316,7 +351,8 @@ int main(void)
         cmocka_unit_test(test_events),      cmocka_unit_test(test_own_events),
         cmocka_unit_test(test_event_limits), cmocka_unit_test(test_answers),
         cmocka_unit_test(test_no_end),      cmocka_unit_test(test_problem),
-        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_tokens_reasoning),
+        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_tokens_at_once),
+        cmocka_unit_test(test_tokens_reasoning),
     };
 
     return cmocka_run_group_tests_name("server/chat_stream", tests, NULL, NULL);
