@@ -24,6 +24,15 @@ static void reset_exchange(rs_conn *c)
     rs_conn_begin_phase(c);
 }
 
+/* What a large answer needed: hundreds may wait for a request for a minute. */
+static void let_go(rs_conn *c)
+{
+    if (c->out.len == 0 && c->out.cap > RS_PIECE_BYTES)
+        rs_buf_clear(&c->out);
+    if (!c->in_write && c->sending.cap > RS_PIECE_BYTES)
+        rs_buf_clear(&c->sending);
+}
+
 static void end_answer(rs_conn *c)
 {
     rs_server *s = c->server;
@@ -38,6 +47,7 @@ static void end_answer(rs_conn *c)
         return;
     }
     c->state = CONN_READ;
+    let_go(c);
     rs_conn_resume(c);
 }
 
@@ -59,6 +69,8 @@ static void on_piece(uv_fs_t *fs)
     c->x.reply.offset += (uint64_t)n;
     c->x.reply.length -= (uint64_t)n;
     rs_buf_append(&c->out, c->piece, (size_t)n);
+    rs_free(c->piece);                         /* not while the client takes its time */
+    c->piece = NULL;
     rs_conn_flush(c);
 }
 
@@ -68,11 +80,11 @@ static void read_piece(rs_conn *c)
     const rs_reply *r = &c->x.reply;
     uv_buf_t buf;
 
-    if (!c->piece && !(c->piece = rs_malloc(RS_READ_BYTES))) {
+    if (!c->piece && !(c->piece = rs_malloc(c->piece_bytes))) {
         rs_conn_close(c);
         return;
     }
-    buf = uv_buf_init(c->piece, r->length < RS_READ_BYTES ? (unsigned)r->length : RS_READ_BYTES);
+    buf = uv_buf_init(c->piece, (unsigned)(r->length < c->piece_bytes ? r->length : c->piece_bytes));
     c->fs.data = c;
     c->in_read = uv_fs_read(&c->server->loop, &c->fs, r->fd, &buf, 1, (int64_t)r->offset,
                             on_piece) == 0;
@@ -123,6 +135,16 @@ static rs_buf *bytes_to_send(rs_conn *c)
     return c->wire.failed ? NULL : &c->wire;
 }
 
+/* Larger pieces for one who takes two in a row at once, small ones for one who does not. */
+static void pace(rs_conn *c, bool at_once)
+{
+    if (!at_once)
+        c->piece_bytes = RS_PIECE_BYTES;
+    else if (c->prompt && c->piece_bytes < RS_PIECE_MOST)
+        c->piece_bytes *= 2;
+    c->prompt = at_once;
+}
+
 /* Send what is in `out`: at once where the socket takes it. */
 void rs_conn_flush(rs_conn *c)
 {
@@ -151,6 +173,8 @@ void rs_conn_flush(rs_conn *c)
         c->moved_ms = rs_conn_now(c);
         c->moved_bytes += (unsigned)n;
     }
+    if (c->x.reply.fd >= 0)
+        pace(c, n == (int)out->len);
     if (n == (int)out->len) {
         out->len = 0;
         sent(c);
@@ -159,6 +183,7 @@ void rs_conn_flush(rs_conn *c)
     swap = c->sending;
     c->sending = *out;
     *out = swap;
+    rs_buf_clear(out);                         /* it may be long until there is more for it */
     buf.base += n > 0 ? n : 0;
     buf.len -= (size_t)(n > 0 ? n : 0);
     c->write.data = c;

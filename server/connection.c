@@ -14,6 +14,9 @@
 
 #include "server/sse.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 uint64_t rs_conn_now(const rs_conn *c)
 {
     return uv_now(&c->server->loop);
@@ -105,15 +108,28 @@ static void know_peer(rs_conn *c)
         uv_ip4_name((struct sockaddr_in *)&address, c->x.from, sizeof c->x.from);
 }
 
+/* The system takes no more of an answer than a piece beyond what is on its way: else it takes
+ * megabytes for a client that reads nothing, and we would not know that it does not. */
+static void limit_unsent(const rs_conn *c)
+{
+    const int most = RS_PIECE_BYTES;
+    uv_os_fd_t fd;
+
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+}
+
 void rs_conn_begin(rs_conn *c)
 {
     c->state = CONN_READ;
     c->keep_alive = true;
+    c->piece_bytes = RS_PIECE_BYTES;
     rs_reply_init(&c->x.reply);
     rs_exchange_forget(&c->x);
     know_peer(c);
     rs_conn_begin_phase(c);
     uv_tcp_nodelay(&c->tcp, 1);
+    limit_unsent(c);
     rs_conn_read_more(c);
     if (!c->reading)
         rs_conn_close(c);

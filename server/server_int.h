@@ -13,7 +13,9 @@
 #include <uv.h>
 
 enum {
-    RS_READ_BYTES = 64 << 10,            /* the loop's one read buffer, and a file's pieces */
+    RS_READ_BYTES = 64 << 10,            /* the loop's one read buffer */
+    RS_PIECE_BYTES = 16 << 10,           /* of a file, at first and for a slow reader: what */
+    RS_PIECE_MOST = 64 << 10,            /* it costs; and for one that takes them at once */
     RS_PIPELINE_BYTES = 64 << 10,        /* read ahead of the request being answered */
     RS_OUT_BYTES = 64 << 10,             /* unsent answers, above which no request is taken */
     RS_ANSWER_BYTES = 2 << 20,           /* the same of events that answer a question */
@@ -52,7 +54,9 @@ struct rs_conn {
     rs_buf      out;                     /* to be sent */
     rs_buf      wire;                    /* `out` as TLS has it, and its own; empty but in flush */
     rs_buf      sending;                 /* handed to libuv */
-    char       *piece;                   /* of a file, RS_READ_BYTES */
+    char       *piece;                   /* of a file; while it is read */
+    size_t      piece_bytes;             /* how large the next is */
+    bool        prompt;                  /* the last went out at once */
     uv_write_t  write;
     uv_shutdown_t shutdown;
     uv_fs_t     fs;
