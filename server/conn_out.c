@@ -203,6 +203,8 @@ void rs_conn_send(rs_conn *c, rs_reply *r)
     rs_reply_head(r, s->date, c->keep_alive && !s->draining, &c->out);
     if (r->body.failed)
         c->out.failed = true;
+    if (r->fd >= 0 && !c->in_work)             /* of it only the file is still wanted, and long */
+        rs_arena_clear(&c->x.mem);
     if (c->head_only) {
         rs_reply_clear(r);
     } else if (r->fd < 0 && r->body.len) {

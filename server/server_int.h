@@ -14,8 +14,8 @@
 
 enum {
     RS_READ_BYTES = 64 << 10,            /* the loop's one read buffer */
-    RS_PIECE_BYTES = 16 << 10,           /* of a file, at first and for a slow reader: what */
-    RS_PIECE_MOST = 64 << 10,            /* it costs; and for one that takes them at once */
+    RS_PIECE_BYTES = 15 << 10,           /* of a file, at first and for a slow reader, whom it */
+    RS_PIECE_MOST = 60 << 10,            /* costs 16 KiB with a head; for one who takes all at once */
     RS_PIPELINE_BYTES = 64 << 10,        /* read ahead of the request being answered */
     RS_OUT_BYTES = 64 << 10,             /* unsent answers, above which no request is taken */
     RS_ANSWER_BYTES = 2 << 20,           /* the same of events that answer a question */
