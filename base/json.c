@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,12 +50,68 @@ rs_status rs_json_load(json_t **out, const char *path, size_t max, rs_err *err)
     return st;
 }
 
+/* A number of 17 digits as the shortest text that is read as the same: of n bytes at `from` to
+ * `to`, which may be the same place. Returns its length. */
+static size_t shorten(char *to, const char *from, size_t n)
+{
+    char was[40], now[40];
+    double x;
+
+    if (n < 17 || n >= sizeof was) {
+        memmove(to, from, n);
+        return n;
+    }
+    memcpy(was, from, n);
+    was[n] = '\0';
+    x = strtod(was, NULL);
+    for (int digits = 15; digits < 17; digits++) {
+        double back;
+        int len = snprintf(now, sizeof now, "%.*g", digits, x);
+        if (!strpbrk(now, ".e"))               /* still a real */
+            len = snprintf(now, sizeof now, "%.*g.0", digits, x);
+        back = strtod(now, NULL);
+        if (memcmp(&back, &x, sizeof x) == 0 && (size_t)len <= n) {
+            memcpy(to, now, (size_t)len);
+            return (size_t)len;
+        }
+    }
+    memmove(to, from, n);
+    return n;
+}
+
+/* All numbers of a JSON text, in place. */
+static void shorten_all(char *text)
+{
+    char *to = text;
+
+    for (const char *s = text; *s;) {
+        if (*s == '"') {
+            const char *begin = s++;
+            while (*s != '"')
+                s += *s == '\\' ? 2 : 1;
+            s++;
+            memmove(to, begin, (size_t)(s - begin));
+            to += s - begin;
+        } else if (*s == '-' || (*s >= '0' && *s <= '9')) {
+            const size_t n = strspn(s, "-+.0123456789eE");
+            to += memchr(s, '.', n) || memchr(s, 'e', n) ? shorten(to, s, n)
+                                                         : (memmove(to, s, n), n);
+            s += n;
+        } else {
+            *to++ = *s++;
+        }
+    }
+    *to = '\0';
+}
+
 char *rs_json_text(const json_t *v)
 {
-    char *theirs = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    char *theirs = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
     char *ours = theirs ? rs_strdup(theirs) : NULL;
 
     free(theirs);
+    if (ours)
+        shorten_all(ours);
     return ours;
 }
 

@@ -21,8 +21,8 @@
 rs_status rs_json_load(json_t **out, const char *path, size_t max, rs_err *err);
 /* The same of bytes in memory; `what` names them in messages. */
 rs_status rs_json_parse(json_t **out, const char *text, size_t len, const char *what, rs_err *err);
-/* Compact text, keys in insertion order, reals to 15 digits, as which 0.1 is 0.1; caller
- * rs_free()s; NULL on OOM. */
+/* Compact text, keys in insertion order, reals as the shortest text that is read as the
+ * same number (0.1, not 0.10000000000000001); caller rs_free()s; NULL on OOM. */
 char *rs_json_text(const json_t *v);
 /* The same in `mem`, and the value is let go; NULL for NULL or on OOM. */
 const char *rs_json_keep(json_t *v, rs_arena *mem);

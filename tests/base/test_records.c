@@ -19,6 +19,42 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+/* A text that is read as the very same value, and no longer than it must be. */
+static void test_json_numbers(void **state)
+{
+    static const struct { double x; const char *text; } list[] = {
+        {0.1, "[0.1]"}, {-2.5, "[-2.5]"}, {1e300, "[1e+300]"}, {0.1 + 0.2, "[0.30000000000000004]"},
+        {100.0 / 3, "[33.333333333333336]"}, {5, "[5.0]"}, {-1.0 / 3e-9, "[-333333333.3333333]"}};
+    rs_random rnd = rs_random_seed(9);
+    json_t *o = json_pack("{s:s,s:[f,i]}", "a \"0.10000000000000001\\", "1.10000000000000009 \\\"",
+                          "n", 0.3, 7);
+    char *text = rs_json_text(o);
+
+    (void)state;
+    assert_string_equal(text, "{\"a \\\"0.10000000000000001\\\\\":\"1.10000000000000009 \\\\\\\"\","
+                        "\"n\":[0.3,7]}");
+    rs_free(text);
+    json_decref(o);
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        o = json_pack("[f]", list[i].x);
+        text = rs_json_text(o);
+        assert_string_equal(text, list[i].text);
+        rs_free(text);
+        json_decref(o);
+    }
+    for (int i = 0; i < 20000; i++) {
+        const double x = (rs_random_unit(&rnd) - 0.5) * (i % 3 ? 1 : 1e18) * (i % 5 ? 1 : 1e-30);
+        json_t *back = NULL;
+        o = json_pack("[f]", i % 2 ? x : (double)(float)x);
+        text = rs_json_text(o);
+        assert_int_equal(rs_json_parse(&back, text, strlen(text), "number", NULL), RS_OK);
+        assert_true(json_equal(o, back));
+        rs_free(text);
+        json_decref(o);
+        json_decref(back);
+    }
+}
+
 static void test_json_fields(void **state)
 {
     static const char text[] =
@@ -195,6 +231,7 @@ static void test_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_numbers),
         cmocka_unit_test(test_json_fields), cmocka_unit_test(test_json_refusals),
         cmocka_unit_test(test_log_lines), cmocka_unit_test(test_progress_json),
         cmocka_unit_test(test_random), cmocka_unit_test(test_clock),
