@@ -135,7 +135,7 @@ static bool write_answer(upload *u, const rs_one_report *r)
         json_array_append_new(list, json_pack("{s:I,s:o}", "image",
                                               (json_int_t)r->refused[i].image, "why",
                                               rs_json_any(r->refused[i].why)));
-    o = json_pack("{s:o,s:s,s:I,s:I,s:o,s:f}", "key", rs_json_any(u->request.from.key),
+    o = json_pack("{s:o,s:s,s:I,s:I,s:o,s:f}", "case", rs_json_any(u->request.from.key),
                   "state", states[r->state], "images", (json_int_t)r->images, "passages",
                   (json_int_t)r->passages, "refused", list,
                   "took_ms", round((rs_now_s() - u->begin_s) * 1e6) / 1e3);

@@ -260,7 +260,7 @@ static void test_added_and_found(void **state)
     a = send_form(v.port, (sent){.line = "POST /v1/cases", .json = "{\"case_id\": \"ward 3/17\", "
         "\"findings\": \"Large left effusion.\", \"impression\": \"Effusion.\", \"view\": [\"PA\", "
         "\"lateral\"], \"modality\": \"CR\"}", .images = {1, 2}});
-    wants(a, 201, "{\"key\":\"ward 3/17\",\"state\":\"added\",\"images\":2,\"passages\":2,"
+    wants(a, 201, "{\"case\":\"ward 3/17\",\"state\":\"added\",\"images\":2,\"passages\":2,"
                   "\"refused\":[],\"took_ms\":");
     assert_non_null(strstr(a.head, "Location: /v1/cases/ward%203%2F17\r\n"));
     wants(ask_search(v.port, "{\"text\": \"effusion\"}"), 200, "\"case\":\"ward 3/17\"");
@@ -294,8 +294,8 @@ static void test_key_of_content(void **state)
     (void)state;
     begin(&v);
     a = send_form(v.port, (sent){.line = "POST /v1/cases", .json = "{\"title\":\"a\"}", .images = {1}});
-    wants(a, 201, "{\"key\":\"sent-");
-    snprintf(key, sizeof key, "%.*s", (int)strcspn(a.body + 8, "\""), a.body + 8);
+    wants(a, 201, "{\"case\":\"sent-");
+    snprintf(key, sizeof key, "%.*s", (int)strcspn(a.body + 9, "\""), a.body + 9);
     assert_int_equal(strlen(key), 37);
     wants(send_form(v.port, (sent){.line = "POST /v1/cases", .json = "{ \"title\" : \"a\" }",
                                    .images = {1}, .boundary = "another"}), 409, "conflict");
@@ -319,7 +319,7 @@ static void test_put_and_delete(void **state)
     (void)state;
     begin(&v);
     a = send_form(v.port, (sent){.line = line, .json = "{\"report\":\"Effusion.\"}", .images = {1, 2}});
-    wants(a, 201, "{\"key\":\"a/b\",\"state\":\"added\",\"images\":2");
+    wants(a, 201, "{\"case\":\"a/b\",\"state\":\"added\",\"images\":2");
     assert_non_null(strstr(a.head, "Location: /v1/cases/a%2Fb\r\n"));
     a = send_form(v.port, (sent){.line = line, .json = "{\"report\":\"Effusion.\"}", .images = {1, 2}});
     wants(a, 200, "\"state\":\"unchanged\",\"images\":2,\"passages\":1");
