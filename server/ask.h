@@ -5,8 +5,8 @@
  *   rs_ask_check    what it wrote against what it cites; the request to a second reader
  *   rs_ask_second   what that one said: it can only take away
  *
- * What waits for generators between them is api_ask.c's, and ask_wait.h's for who can wait. A generator sees what the evidence
- * holds (context.h) and nothing else of the archive.
+ * What waits for generators between them is api_ask.c's, and ask_wait.h's for who can wait. A
+ * generator sees what the evidence holds (context.h) and nothing else of the archive.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -32,7 +32,8 @@ typedef struct {
                                       NULL: none was to be */
 } rs_ask;
 
-/* `k->request` has been read; `access`: what the asker may see (access.h), NULL for all. As rs_search and rs_context_make. */
+/* `k->request` has been read; `access`: what the asker may see (access.h), NULL for all. As
+ * rs_search and rs_context_make. */
 rs_status rs_ask_find(rs_ask *k, rs_worker *w, const char *access, double left_s, rs_arena *mem,
                       rs_err *err);
 /* k->send for k->route.draft, which is not NULL. */
