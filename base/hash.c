@@ -72,3 +72,12 @@ rs_status rs_sha256_file(char hex[RS_SHA256_HEX], const char *path, rs_err *err)
     rs_map_close(&m);
     return st;
 }
+
+uint64_t rs_hash_text(const char *text)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+    return h;
+}

@@ -2,14 +2,14 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/strmap.h"
 
+#include "base/hash.h"
+
 #include <string.h>
 
 static uint64_t hash(const char *s)
 {
-    uint64_t h = 0xcbf29ce484222325u;
+    const uint64_t h = rs_hash_text(s);
 
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
     return h ^ h >> 32;
 }
 

@@ -5,6 +5,7 @@
 #include "indexer/source_int.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -93,10 +94,8 @@ static json_t *row_object(const manifest *m, const row *r, rs_arena *mem, const 
 
 static uint64_t hash_of(const char *s)
 {
-    uint64_t h = 0xcbf29ce484222325u;      /* FNV-1a */
+    const uint64_t h = rs_hash_text(s);
 
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
     return h ? h : 1;
 }
 

@@ -38,11 +38,11 @@ static void add_some(ahead *a, const json_t *v)
 
 static void read_request(ahead *a, const rs_http_request *r)
 {
-    const char *type = rs_http_field_of(r, "content-type");
     const json_t *parts;
     json_t *o = NULL;
 
-    if (!type || strncmp(type, "application/json", 16) != 0 || !r->body.len || r->body.len > BODY ||
+    if (!rs_http_type_is(rs_http_field_of(r, "content-type"), "application/json") || !r->body.len ||
+        r->body.len > BODY ||
         rs_json_parse(&o, r->body.data, r->body.len, "request", NULL) != RS_OK)
         return;
     add_some(a, json_object_get(o, "text"));

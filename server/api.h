@@ -45,6 +45,11 @@ void rs_api_case_delete(rs_exchange *x, rs_writer *w);
 void rs_api_json(rs_exchange *x, json_t *o);
 /* The failure of the engine as a problem; the archive's folder is not told. */
 void rs_api_fail(rs_exchange *x, const rs_worker *w, const rs_err *err);
+/* The same of a request that changes the archive; a full disk is told apart. */
+void rs_api_write_fail(rs_exchange *x, const rs_writer *w, const rs_err *err);
+/* The archive, open for writing; waits some seconds for another process that has it. False after
+ * having answered. */
+bool rs_api_open_to_write(rs_exchange *x, rs_writer *w, rs_archive **a);
 /* What was asked, for the audit log: texts, keys and the filter; pictures by their number. NULL
  * on OOM. */
 const char *rs_api_asked(rs_arena *mem, const rs_query *q);

@@ -342,7 +342,7 @@ static asking *find(rs_exchange *x, rs_worker *w)
     rs_err err = {0};
     rs_status st;
 
-    if (!rs_search_request_type_known(rs_http_field_of(x->request, "content-type"))) {
+    if (!rs_http_has_document(x->request)) {
         rs_problem_reply(&x->reply, RS_PROBLEM_MEDIA_TYPE, NULL, "A question is asked with "
                          "Content-Type: application/json or multipart/form-data.");
         return NULL;

@@ -10,69 +10,9 @@
 #include "server/case_request.h"
 #include "server/wire.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
-
-static const double WAIT_S = 10;       /* for another process that writes, at most */
-
-/* ---- What goes wrong -------------------------------------------------- */
-
-/* No room on the disk has no status of its own below: SQLite's words for it and the system's. */
-static bool is_full(const rs_err *err)
-{
-    static const int codes[] = {ENOSPC, EDQUOT, EFBIG};
-
-    if (err->code != RS_EIO)
-        return false;
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (strstr(err->msg, strerror(codes[i])))
-            return true;
-    return strstr(err->msg, "disk is full") != NULL;
-}
-
-static void fail(rs_exchange *x, const rs_writer *w, const rs_err *err)
-{
-    const rs_worker as = {.service = w->service};
-
-    if (is_full(err)) {
-        rs_log_error(RS_LOG_ERROR, "request failed", err);
-        rs_problem_reply(&x->reply, RS_PROBLEM_FULL, NULL, "The disk that the archive is on has no "
-                         "room left for this. Nothing was changed.");
-        return;
-    }
-    rs_api_fail(x, &as, err);
-}
-
-static void come_later(rs_exchange *x, const char *seconds, const char *detail)
-{
-    rs_problem_reply(&x->reply, RS_PROBLEM_BUSY, NULL, detail);
-    for (size_t i = 0; i < x->reply.n_fields; i++)
-        if (strcmp(x->reply.field[i].name, "Retry-After") == 0)
-            x->reply.field[i].value = seconds;
-}
-
-/* The archive, open for writing; false after having answered. */
-static bool open_archive(rs_exchange *x, rs_writer *w, rs_archive **a)
-{
-    const double soon = rs_now_s() + WAIT_S;
-    rs_err err = {0};
-    const rs_status st = rs_writer_archive(w, soon < x->until_s ? soon : x->until_s, a, &err);
-
-    if (st == RS_EBUSY) {
-        come_later(x, "10", "Another process is writing the archive, radscout index for example, "
-                   "and only one can at a time. Nothing was changed: try again when it is done.");
-    } else if (st == RS_EMISMATCH) {
-        rs_log_error(RS_LOG_ERROR, "request failed", &err);
-        rs_problem_reply(&x->reply, RS_PROBLEM_CONFLICT, NULL, "The archive's vectors are of "
-                         "another model than the one that this server runs with; its log names "
-                         "both. Nothing was changed.");
-    } else if (st != RS_OK) {
-        fail(x, w, &err);
-    }
-    return st == RS_OK;
-}
 
 /* ---- Whose cases ------------------------------------------------------ */
 
@@ -102,7 +42,7 @@ static bool may_put(rs_exchange *x, rs_writer *w, const rs_source_case *c)
     bool yes;
 
     if (rs_access_would_see(x->grant.access, c->key, c->collection, &x->mem, &yes, &err) != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
         return false;
     }
     if (!yes)
@@ -146,15 +86,10 @@ static bool write_answer(upload *u, const rs_one_report *r)
     return u->text != NULL;
 }
 
-static const char *who(const rs_exchange *x)
-{
-    return x->grant.name ? x->grant.name : "";
-}
-
 static rs_status keep_answer(void *ctx, rs_archive *a, const rs_one_report *r, rs_err *err)
 {
     upload *u = ctx;
-    rs_request kept = {.who = who(u->x), .key = u->request.repeat_key, .sha256 = u->request.sha256,
+    rs_request kept = {.who = rs_exchange_who(u->x), .key = u->request.repeat_key, .sha256 = u->request.sha256,
                        .case_key = u->request.from.key, .at = u->now};
 
     if (!write_answer(u, r))
@@ -185,9 +120,9 @@ static bool answered_before(upload *u, rs_writer *w, rs_archive *a)
 
     if (!u->request.repeat_key)
         return false;
-    if (rs_requests_find(a, who(x), u->request.repeat_key, u->now, &x->mem, &before,
+    if (rs_requests_find(a, rs_exchange_who(x), u->request.repeat_key, u->now, &x->mem, &before,
                          &err) != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
         return true;
     }
     if (!before)
@@ -222,7 +157,7 @@ static bool may_have_key(upload *u, rs_writer *w, rs_archive *a, bool replace)
     rs_err err = {0};
 
     if (look(x, a, u->request.from.key, &c, &seen, &err) != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
         return false;
     }
     if (c && !replace)
@@ -244,12 +179,12 @@ static void put(upload *u, rs_writer *w, rs_archive *a)
     if (st == RS_EFORMAT) {
         rs_problem_reply(&x->reply, RS_PROBLEM_IMAGE, "image", err.msg);
     } else if (st != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
     } else {
         w->changes += r.state != RS_ONE_UNCHANGED;
         if (!u->text && !write_answer(u, &r)) {
             err.code = RS_ENOMEM;
-            fail(x, w, &err);
+            rs_api_write_fail(x, w, &err);
         } else {
             answer(x, u->request.from.key, u->status, u->text);
         }
@@ -269,7 +204,7 @@ static void take(upload *u, rs_writer *w, const char *key)
         return;
     }
     if (st != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
         return;
     }
     if (!may_put(x, w, &u->request.from))
@@ -279,7 +214,7 @@ static void take(upload *u, rs_writer *w, const char *key)
                          "and a case cannot be taken in without one.");
         return;
     }
-    if (open_archive(x, w, &a) && !answered_before(u, w, a) &&
+    if (rs_api_open_to_write(x, w, &a) && !answered_before(u, w, a) &&
         may_have_key(u, w, a, key != NULL))
         put(u, w, a);
 }
@@ -289,7 +224,7 @@ static void upload_case(rs_exchange *x, rs_writer *w, const char *key)
 {
     upload u = {.x = x, .begin_s = rs_now_s(), .now = (int64_t)time(NULL)};
 
-    if (!rs_case_request_type_known(rs_http_field_of(x->request, "content-type"))) {
+    if (!rs_http_has_document(x->request)) {
         rs_problem_reply(&x->reply, RS_PROBLEM_MEDIA_TYPE, NULL, "A case is sent with Content-"
                          "Type: multipart/form-data, or application/json where it has no images.");
         return;
@@ -329,7 +264,7 @@ static void erase(rs_exchange *x, rs_writer *w, rs_archive *a, const char *key)
                          "the archive's files: the server's log says why. radscout rebuild --purge "
                          "writes these files anew.");
     } else {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
     }
 }
 
@@ -362,10 +297,10 @@ void rs_api_case_delete(rs_exchange *x, rs_writer *w)
     bool for_good, seen;
     rs_err err = {0};
 
-    if (!read_erase(x, &for_good) || !open_archive(x, w, &a))
+    if (!read_erase(x, &for_good) || !rs_api_open_to_write(x, w, &a))
         return;
     if (look(x, a, key, &c, &seen, &err) != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
         return;
     }
     if (!c || !seen) {
@@ -378,7 +313,7 @@ void rs_api_case_delete(rs_exchange *x, rs_writer *w)
         return;
     }
     if (rs_one_remove(a, c, &err) != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
         return;
     }
     w->changes++;

@@ -12,18 +12,11 @@
 #include "engine/judgments.h"
 #include "server/wire.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { DOCUMENT_BYTES = 256 << 10, PAGE = 100, MAX_PAGE = 1000, PAGE_BYTES = 2 << 20 };
-
-static const char *who_asks(const rs_exchange *x)
-{
-    return x->grant.name ? x->grant.name : "";
-}
 
 static void wrong(rs_exchange *x, const char *field, const char *what)
 {
@@ -31,13 +24,6 @@ static void wrong(rs_exchange *x, const char *field, const char *what)
 
     snprintf(detail, sizeof detail, "%s: %s", field, what);
     rs_problem_reply(&x->reply, RS_PROBLEM_FIELD, field, detail);
-}
-
-static void fail(rs_exchange *x, const rs_writer *w, const rs_err *err)
-{
-    const rs_worker as = {.service = w->service};
-
-    rs_api_fail(x, &as, err);
 }
 
 /* The audit log is told which cases the answer names. */
@@ -70,15 +56,6 @@ typedef struct {
     rs_judgment     j;
     rs_judged_query query;
 } said;
-
-static bool is_json(const rs_http_request *r)
-{
-    static const char wanted[] = "application/json";
-    const char *type = rs_http_field_of(r, "content-type");
-
-    return type && strncasecmp(type, wanted, sizeof wanted - 1) == 0 &&
-           (type[sizeof wanted - 1] == '\0' || strchr("; \t", type[sizeof wanted - 1]));
-}
 
 static bool read_query(rs_exchange *x, said *s, const json_t *v)
 {
@@ -135,7 +112,7 @@ static bool read_document(rs_exchange *x, said *s)
     json_t *v;
     rs_err err = {0};
 
-    if (!is_json(x->request)) {
+    if (!rs_http_type_is(rs_http_field_of(x->request, "content-type"), "application/json")) {
         rs_problem_reply(&x->reply, RS_PROBLEM_MEDIA_TYPE, NULL, "A judgment is sent with "
                          "Content-Type: application/json.");
         return false;
@@ -178,7 +155,7 @@ static bool sees(rs_exchange *x, rs_writer *w, rs_archive *a, const char *field,
 
     if (st == RS_OK)
         return true;
-    fail(x, w, &err);
+    rs_api_write_fail(x, w, &err);
     if (st == RS_ENOENT) {
         char detail[300];
         snprintf(detail, sizeof detail, "%s: there is no case '%.200s'", field, key);
@@ -217,11 +194,9 @@ static void judge(rs_exchange *x, rs_writer *w, said *s)
     rs_status st;
 
     x->asked = rs_arena_sprintf(&x->mem, "%s %s", rs_judged_name(s->j.verdict), s->j.query);
-    s->j.who = who_asks(x);
-    if ((st = rs_writer_archive(w, x->until_s, &a, &err)) != RS_OK) {
-        fail(x, w, &err);
+    s->j.who = rs_exchange_who(x);
+    if (!rs_api_open_to_write(x, w, &a))
         return;
-    }
     if (!sees(x, w, a, "case", s->j.key))
         return;
     for (size_t i = 0; i < s->query.n_likes; i++)
@@ -231,7 +206,7 @@ static void judge(rs_exchange *x, rs_writer *w, said *s)
     if (st == RS_EARG) {
         wrong(x, "query.filter", err.msg);
     } else if (st != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
     } else {
         show(x, &out);
         rs_api_json(x, rs_wire_judgment(&out));
@@ -328,7 +303,7 @@ static rs_status may_remove(rs_exchange *x, rs_archive *a, int64_t id, rs_judgme
 
     if (st != RS_OK)
         return st;
-    *may = strcmp(j->who, who_asks(x)) == 0;
+    *may = strcmp(j->who, rs_exchange_who(x)) == 0;
     if (*may)
         return RS_OK;
     *may = x->grant.role >= RS_ROLE_EDITOR;
@@ -349,8 +324,9 @@ void rs_api_judgment_remove(rs_exchange *x, rs_writer *w)
                          "a number.");
         return;
     }
-    if ((st = rs_writer_archive(w, x->until_s, &a, &err)) == RS_OK)
-        st = may_remove(x, a, id, &j, &may, &err);
+    if (!rs_api_open_to_write(x, w, &a))
+        return;
+    st = may_remove(x, a, id, &j, &may, &err);
     if (st == RS_OK && !may) {
         rs_problem_reply(&x->reply, RS_PROBLEM_ROLE, NULL, "Somebody else's judgment is removed by "
                          "an editor.");
@@ -361,7 +337,7 @@ void rs_api_judgment_remove(rs_exchange *x, rs_writer *w)
         st = st == RS_OK ? rs_archive_commit(a, &err) : (rs_archive_rollback(a), st);
     }
     if (st != RS_OK) {
-        fail(x, w, &err);
+        rs_api_write_fail(x, w, &err);
         return;
     }
     rs_exchange_shows(x, j.key);

@@ -93,7 +93,7 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
     const double begin = rs_now_s();
     rs_status st;
 
-    if (!rs_search_request_type_known(rs_http_field_of(x->request, "content-type"))) {
+    if (!rs_http_has_document(x->request)) {
         rs_problem_reply(&x->reply, RS_PROBLEM_MEDIA_TYPE, NULL, "A search is asked for with "
                          "Content-Type: application/json or multipart/form-data.");
         return;
@@ -109,12 +109,10 @@ void rs_api_search(rs_exchange *x, rs_worker *w)
         rs_problem_reply(&x->reply, st == RS_EFORMAT ? RS_PROBLEM_IMAGE : RS_PROBLEM_FIELD,
                          *s->field ? s->field : NULL, err.msg);
     } else if (st == RS_OK) {
-        double left = x->until_s - rs_now_s();
-        if (s->deadline_s > 0 && s->deadline_s < left)
-            left = s->deadline_s;
         rs_exchange_query(x, w, &s->query);
+        if (s->deadline_s > 0 && s->deadline_s < s->query.deadline_s)
+            s->query.deadline_s = s->deadline_s;
         x->asked = rs_api_asked(&x->mem, &s->query);
-        s->query.deadline_s = left > 0.001 ? left : 0.001;
         st = rs_search(w->archive, &s->query, &x->mem, &r, &err);
         if (st == RS_OK)
             rs_api_result(x, w, &s->query, s->explain, &r, rs_now_s() - begin);

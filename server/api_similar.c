@@ -79,9 +79,7 @@ void rs_api_similar(rs_exchange *x, rs_worker *w)
     *q = rs_query_default();
     rs_query_add(q)->like = x->arg[0];
     if (read_parameters(x, q)) {
-        const double left = x->until_s - begin;
         rs_exchange_query(x, w, q);
-        q->deadline_s = left > 0.001 ? left : 0.001;
         x->asked = rs_api_asked(&x->mem, q);
         if (rs_search(w->archive, q, &x->mem, &r, &err) == RS_OK)
             rs_api_result(x, w, q, false, &r, rs_now_s() - begin);

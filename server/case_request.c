@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { MAX_KEY = 512, KEY_DIGITS = 32 };
 
@@ -17,21 +16,6 @@ static rs_status wrong(rs_case_request *c, const char *field, const char *what, 
 {
     snprintf(c->field, sizeof c->field, "%s", field);
     return rs_fail(err, RS_EARG, "%s: %s", field, what);
-}
-
-/* Is `type` that media type, whatever its parameters? */
-static bool is_type(const char *type, const char *wanted)
-{
-    const size_t n = strlen(wanted);
-
-    return type && strncasecmp(type, wanted, n) == 0 &&
-           (type[n] == '\0' || strchr("; \t", type[n]));
-}
-
-bool rs_case_request_type_known(const char *content_type)
-{
-    return is_type(content_type, "application/json") ||
-           is_type(content_type, "multipart/form-data");
 }
 
 /* ---- Idempotency-Key -------------------------------------------------- */
@@ -245,7 +229,7 @@ rs_status rs_case_request_read(rs_case_request *c, const rs_http_request *r, con
         return rs_fail(err, RS_ENOMEM, "no memory for a case");
     if ((st = read_repeat_key(c, r, err)) != RS_OK)
         return st;
-    st = is_type(rs_http_field_of(r, "content-type"), "multipart/form-data")
+    st = rs_http_type_is(rs_http_field_of(r, "content-type"), "multipart/form-data")
         ? read_form(c, r, images, mem, err)
         : read_document(c, r->body.len ? r->body.data : "", r->body.len, err);
     if (st != RS_OK)

@@ -34,7 +34,6 @@ typedef struct {
     char        field[96];             /* that an error is about; "" for none */
 } rs_case_request;
 
-bool rs_case_request_type_known(const char *content_type);
 /* `key`: of the address, or NULL. Everything but the document is in `mem` or the request's body.
  * Of images only the heads are read. RS_EARG, and RS_ECORRUPT for JSON that is none: the
  * request's own fault; RS_ENOMEM. Clear it in any case. */

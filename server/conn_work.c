@@ -4,6 +4,7 @@
 #include "server/conn_int.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "server/sse.h"
 
@@ -56,11 +57,7 @@ static void run_ahead(rs_job *const *jobs, size_t n, void *worker)
  * with images, count for several. */
 static void set_share(rs_exchange *x)
 {
-    const char *who = x->grant.name ? x->grant.token : x->from;
-
-    x->job.client = 0xcbf29ce484222325u;       /* FNV-1a; two that collide share a share */
-    for (; *who; who++)
-        x->job.client = (x->job.client ^ (unsigned char)*who) * 0x100000001b3u;
+    x->job.client = rs_hash_text(x->grant.name ? x->grant.token : x->from);   /* may collide */
     x->job.cost = 1 + (double)x->request->body.len / (256 << 10);
 }
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "server/exchange.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <string.h>
@@ -25,10 +26,18 @@ void rs_exchange_shows(rs_exchange *x, const char *key)
     x->shown[x->n_shown++] = key;
 }
 
+const char *rs_exchange_who(const rs_exchange *x)
+{
+    return x->grant.name ? x->grant.name : "";
+}
+
 void rs_exchange_query(rs_exchange *x, const rs_worker *w, rs_query *q)
 {
+    const double left = x->until_s - rs_now_s();
+
     q->encoder = w->service->encoder;
     q->access = x->grant.access;
+    q->deadline_s = left > 0.001 ? left : 0.001;
     x->texts.from = w->service->texts;
     if (x->texts.from) {
         q->encode = rs_text_vectors_of;

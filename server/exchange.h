@@ -87,7 +87,10 @@ struct rs_exchange {
 /* For handlers: the answer shows that case; `key` outlives the exchange or
  * is in x->mem. */
 void rs_exchange_shows(rs_exchange *x, const char *key);
-/* A query of who asks, answered by `w`: encoder, access and what is remembered are set. */
+/* The name of the token that asks; "" where nobody had to say. */
+const char *rs_exchange_who(const rs_exchange *x);
+/* A query of who asks, answered by `w`: encoder, access, deadline and what is
+ * remembered are set. */
 void rs_exchange_query(rs_exchange *x, const rs_worker *w, rs_query *q);
 /* The exchange's line in the audit log, as `kind`. Where it cannot be written the reply
  * becomes a 503. Whoever has the exchange calls it, before the answer goes out. */

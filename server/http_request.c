@@ -61,6 +61,21 @@ const char *rs_http_field_of(const rs_http_request *r, const char *name)
     return NULL;
 }
 
+bool rs_http_type_is(const char *content_type, const char *wanted)
+{
+    const size_t n = strlen(wanted);
+
+    return content_type && strncasecmp(content_type, wanted, n) == 0 &&
+           (content_type[n] == '\0' || strchr("; \t", content_type[n]));
+}
+
+bool rs_http_has_document(const rs_http_request *r)
+{
+    const char *type = rs_http_field_of(r, "content-type");
+
+    return rs_http_type_is(type, "application/json") || rs_http_type_is(type, "multipart/form-data");
+}
+
 static rs_http_state bad(rs_http_parser *p, int status, const char *why)
 {
     p->status = status;

@@ -70,6 +70,10 @@ typedef struct {
 
 /* The value of field `name` (lower case), or NULL. */
 const char *rs_http_field_of(const rs_http_request *r, const char *name);
+/* Is `content_type` (NULL: none) that media type, whatever its parameters? */
+bool rs_http_type_is(const char *content_type, const char *wanted);
+/* A document: JSON, or a form that may hold files. */
+bool rs_http_has_document(const rs_http_request *r);
 
 typedef enum {
     RS_PARSE_MORE,                  /* all bytes taken, the request is not complete */

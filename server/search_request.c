@@ -11,7 +11,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 typedef struct {
     rs_search_request *s;
@@ -554,21 +553,6 @@ static rs_status read_form(reader *r, const char *type, const rs_buf *body)
     return st;
 }
 
-/* Is `type` that media type, whatever its parameters? */
-static bool is_type(const char *type, const char *wanted)
-{
-    size_t n = strlen(wanted);
-
-    return type && strncasecmp(type, wanted, n) == 0 &&
-           (type[n] == '\0' || strchr("; \t", type[n]));
-}
-
-bool rs_search_request_type_known(const char *content_type)
-{
-    return is_type(content_type, "application/json") ||
-           is_type(content_type, "multipart/form-data");
-}
-
 rs_status rs_search_request_read(rs_search_request *s, const rs_http_request *r,
                                  const rs_encoder *encoder, double until_s, rs_arena *mem,
                                  rs_err *err)
@@ -586,7 +570,7 @@ rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_reques
     rs_status st;
 
     *s = (rs_search_request){.query = rs_query_default()};
-    st = is_type(type, "multipart/form-data")
+    st = rs_http_type_is(type, "multipart/form-data")
         ? read_form(&all, type, &r->body)
         : read_document(&all, r->body.len ? r->body.data : "", r->body.len);
     if (st != RS_OK)

@@ -49,8 +49,6 @@ rs_status rs_search_request_read_with(rs_search_request *s, const rs_http_reques
                                       const rs_encoder *encoder, double until_s,
                                       rs_search_other *other, void *ctx, rs_arena *mem,
                                       rs_err *err);
-/* The same of a form's media type or JSON's alone. */
-bool rs_search_request_type_known(const char *content_type);
 void rs_search_request_clear(rs_search_request *s);
 
 #endif

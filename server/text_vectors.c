@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -56,16 +57,6 @@ void rs_text_vectors_free(rs_text_vectors *v)
     rs_free(v);
 }
 
-/* FNV-1a; where texts collide they are told apart by their bytes. */
-static uint64_t hash_of(const char *text)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * 0x100000001b3u;
-    return h;
-}
-
 /* With the lock. */
 static slot *find(rs_text_vectors *v, const char *text, uint64_t hash)
 {
@@ -85,7 +76,7 @@ static float *row_of(rs_text_vectors *v, const slot *s)
 static bool take(rs_text_use *use, const char *text, float *out)
 {
     rs_text_vectors *v = use->from;
-    const uint64_t hash = hash_of(text);
+    const uint64_t hash = rs_hash_text(text);
     slot *s;
 
     pthread_mutex_lock(&v->lock);
@@ -102,7 +93,7 @@ static bool take(rs_text_use *use, const char *text, float *out)
 
 static void keep(rs_text_vectors *v, const char *text, const float *x, bool ahead)
 {
-    const uint64_t hash = hash_of(text);
+    const uint64_t hash = rs_hash_text(text);
     char *copy = strlen(text) <= RS_TEXT_KEPT ? rs_strdup(text) : NULL;
     slot *set = &v->slots[hash % SETS * WAYS], *oldest = set;
 
@@ -173,7 +164,7 @@ void rs_text_vectors_ahead(rs_text_vectors *v, const char *const *texts, size_t 
             known = strcmp(texts[missing[k]], texts[i]) == 0;
         if (!known) {
             pthread_mutex_lock(&v->lock);
-            known = find(v, texts[i], hash_of(texts[i])) != NULL;
+            known = find(v, texts[i], rs_hash_text(texts[i])) != NULL;
             pthread_mutex_unlock(&v->lock);
         }
         if (!known)
